@@ -1,0 +1,67 @@
+"""Dropout, side by side: one layer and one training run on NumPy, PyTorch, TensorFlow, MXNet, Paddle.
+
+After section 4.6 of *Dive into Deep Learning*. The public names are loaded when they are first used,
+so that ``import d2ldrop`` is instant and imports no framework.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from d2ldrop._registry import available_backends, backend_names, get_backend
+    from d2ldrop.compare import compare_backends
+    from d2ldrop.data import Dataset, load_data
+    from d2ldrop.layer import dropout_backward, dropout_layer
+    from d2ldrop.randomness import batch_order, dropout_mask, initial_weights
+    from d2ldrop.recipe import PRESETS, Recipe
+    from d2ldrop.runs import load_weights
+    from d2ldrop.training import EpochResult, Run, evaluate, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "_registry": ("available_backends", "backend_names", "get_backend"),
+    "compare": ("compare_backends",),
+    "data": ("Dataset", "load_data"),
+    "layer": ("dropout_backward", "dropout_layer"),
+    "randomness": ("batch_order", "dropout_mask", "initial_weights"),
+    "recipe": ("PRESETS", "Recipe"),
+    "runs": ("load_weights",),
+    "training": ("EpochResult", "Run", "evaluate", "train"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "PRESETS",
+    "Dataset",
+    "EpochResult",
+    "Recipe",
+    "Run",
+    "available_backends",
+    "backend_names",
+    "batch_order",
+    "compare_backends",
+    "dropout_backward",
+    "dropout_layer",
+    "dropout_mask",
+    "evaluate",
+    "get_backend",
+    "initial_weights",
+    "load_data",
+    "load_weights",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'd2ldrop' has no attribute {name!r}")
+    value = getattr(import_module(f"d2ldrop.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

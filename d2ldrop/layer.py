@@ -1,0 +1,178 @@
+"""``dropout_layer``: the arguments are checked once, here, and the array's own framework does the work."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, TypeVar
+
+import numpy as np
+
+from d2ldrop._registry import Backend, backend_of
+from d2ldrop.randomness import check_word, dropout_mask
+
+T = TypeVar("T")
+
+
+def dropout_layer(
+    X: T,
+    dropout: float,
+    *,
+    mask: Any = None,
+    seed: int | None = None,
+    step: int | None = None,
+    site: int | None = None,
+) -> T:
+    """Drop each element of ``X`` with probability ``dropout`` and divide the others by 1 - dropout.
+
+    Inverted dropout: the expectation of every element stays what it was. The mask is one of three: a
+    given ``mask``; with ``seed``, the shared stream's, the same bit for bit on every framework; else a
+    fresh one from the framework's own generator. Gradients flow through by the framework's own means
+    (NumPy: ``dropout_backward``). Non-finite elements follow IEEE: a dropped infinity gives NaN.
+
+    Args:
+        X: a floating-point array of any shape: NumPy, PyTorch, TensorFlow, MXNet (``mx.np``), Paddle.
+        dropout: the probability to drop, in [0, 1]; 0 returns ``X`` itself, 1 gives zeros.
+        mask: booleans of ``X``'s shape, True keeps: a NumPy array or one of ``X``'s framework.
+        seed: an integer in [0, 2**64) that selects the shared stream.
+        step: which training step's mask (with ``seed``; 0 if not given).
+        site: which layer's mask in that step (with ``seed``; 0 if not given).
+
+    Returns:
+        An array of ``X``'s type, dtype, shape and device.
+
+    Raises:
+        TypeError: ``X`` is no floating-point array, ``dropout`` no number, ``mask`` no boolean array,
+            or ``seed``, ``step`` or ``site`` no integer.
+        ValueError: ``dropout`` lies outside [0, 1], ``mask`` has another shape than ``X``, both
+            ``mask`` and ``seed`` are given, or ``step`` or ``site`` without ``seed``.
+
+    Source: Srivastava et al., "Dropout" (JMLR 15, 2014), section 10, for the scaling while training;
+    *Dive into Deep Learning*, section 4.6.
+
+    >>> dropout_layer(np.arange(8, dtype=np.float32), 0.5, seed=0)
+    array([ 0.,  0.,  4.,  0.,  8.,  0., 12.,  0.], dtype=float32)
+    """
+    backend = backend_of(X)
+    dropout = _check_dropout(dropout)
+    if not _is_floating(X.dtype):  # type: ignore[attr-defined]  # every backend's arrays have a dtype
+        raise TypeError(
+            f"X must have a floating-point dtype, got {_name(X.dtype)}; "  # type: ignore[attr-defined]
+            "convert it first, to float32 for example"
+        )
+    if mask is not None or seed is not None or step is not None or site is not None:
+        mask = _resolve_mask(backend, X, dropout, mask, seed, step, site)
+    result: T = backend.dropout_layer(X, dropout, mask=mask)
+    return result
+
+
+def dropout_backward(
+    dY: T,
+    dropout: float,
+    *,
+    mask: Any = None,
+    seed: int | None = None,
+    step: int | None = None,
+    site: int | None = None,
+) -> T:
+    """The gradient of ``dropout_layer``: ``mask * dY / (1 - dropout)``, same mask and same scale.
+
+    For NumPy, which has no automatic differentiation; it takes the other frameworks' arrays too. Give
+    it the ``mask``, or the ``seed``, ``step`` and ``site``, of the forward pass.
+
+    Args:
+        dY: the gradient with respect to the layer's output, of the output's shape and dtype.
+        dropout: as in ``dropout_layer``, like all further arguments.
+
+    Raises:
+        TypeError, ValueError: as ``dropout_layer``; ValueError too if neither ``mask`` nor ``seed`` is
+            given, for a fresh mask cannot be the forward pass's.
+
+    >>> dropout_backward(np.ones(4), 0.5, mask=np.array([True, False, True, True]))
+    array([2., 0., 2., 2.])
+    """
+    if mask is None and seed is None:
+        raise ValueError(
+            "dropout_backward needs the mask or the seed of the forward pass: got neither"
+        )
+    return dropout_layer(dY, dropout, mask=mask, seed=seed, step=step, site=site)
+
+
+def _check_dropout(dropout: float) -> float:
+    if type(dropout) is not float:
+        if isinstance(dropout, bool) or not isinstance(dropout, Real):
+            raise TypeError(
+                f"dropout must be a probability in [0, 1], got {dropout!r} "
+                f"of type {type(dropout).__name__}"
+            )
+        dropout = float(dropout)
+    if not 0 <= dropout <= 1:  # NaN fails both
+        raise ValueError(f"dropout must be a probability in [0, 1], got {dropout}")
+    return dropout
+
+
+_floating: dict[Any, bool] = {}
+
+
+def _is_floating(dtype: Any) -> bool:
+    """Whether a dtype of whatever framework is a floating-point one, remembered by dtype."""
+    try:
+        return _floating[dtype]
+    except KeyError:
+        return _floating.setdefault(dtype, "float" in _name(dtype))
+
+
+def _name(dtype: Any) -> str:
+    """float32 for np.dtype("float32"), torch.float32, tf.float32, paddle.float32."""
+    name = dtype.name if isinstance(dtype, np.dtype) or hasattr(dtype, "as_numpy_dtype") else str(dtype)
+    return str(name).rpartition(".")[2]
+
+
+def _resolve_mask(
+    backend: Backend[Any],
+    X: Any,
+    dropout: float,
+    mask: Any,
+    seed: int | None,
+    step: int | None,
+    site: int | None,
+) -> Any:
+    """The mask that the arguments ask for, as an array of ``X``'s framework."""
+    if mask is not None:
+        if seed is not None or step is not None or site is not None:
+            raise ValueError("mask and seed exclude each other: give one of them")
+        return _check_mask(backend, X, mask)
+    if seed is None:
+        raise ValueError("step and site select a mask of the shared stream: give seed with them")
+    shape = tuple(X.shape)
+    if None in shape:
+        raise ValueError(
+            f"the shared mask needs a known shape of X, got {shape}: "
+            "trace the function with an input signature that holds the whole shape, or give a mask"
+        )
+    keep = dropout_mask(
+        shape,
+        dropout,
+        seed=check_word(seed, "seed"),
+        step=check_word(0 if step is None else step, "step"),
+        site=check_word(0 if site is None else site, "site"),
+    )
+    return backend.from_numpy(keep)
+
+
+def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
+    if not (isinstance(mask, np.ndarray) or backend.is_array(mask)):
+        raise TypeError(
+            "mask must be a boolean array, of NumPy or of X's framework, "
+            f"got {type(mask).__name__}"
+        )
+    if "bool" not in str(mask.dtype):
+        raise TypeError(
+            f"mask must be a boolean array, True where X is kept, got {_name(mask.dtype)}; "
+            "'mask != 0' converts"
+        )
+    given, expected = tuple(mask.shape), tuple(X.shape)
+    if len(given) != len(expected) or any(
+        m != n for m, n in zip(given, expected, strict=True) if m is not None and n is not None
+    ):
+        raise ValueError(f"mask must have the shape of X, {expected}, got {given}")
+    return backend.from_numpy(np.asarray(mask, order="C")) if isinstance(mask, np.ndarray) else mask

@@ -1,0 +1,116 @@
+"""Every random number of a run, from one keyed NumPy stream (randomness, version 1).
+
+A stream is a Philox generator keyed by ``(seed, purpose)`` that starts at counter ``(0, 0, a, b)``.
+Nothing is carried from one stream to the next, so the mask of step 2,349 is known without drawing
+the 2,349 before it: any process, in any framework, at any time, gets the same bits.
+
+Philox: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+VERSION = 1
+
+
+class Purpose(IntEnum):
+    """What a stream is for, the second word of its key. New purposes are appended, never renumbered."""
+
+    WEIGHTS = 1
+    ORDER = 2
+    MASK = 3
+    STAND_IN = 4
+    NUDGE = 5
+    NATIVE = 6
+
+
+def check_word(value: int, argument: str) -> int:
+    """Return ``value`` as an int if it is an integer in [0, 2**64), one word of a key or counter.
+
+    Raises:
+        TypeError: ``value`` is not an integer (a bool is none).
+        ValueError: it lies outside [0, 2**64).
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(
+            f"{argument} must be an integer in [0, 2**64), got {value!r} of type {type(value).__name__}"
+        )
+    if not 0 <= value < 2**64:
+        raise ValueError(f"{argument} must be an integer in [0, 2**64), got {value}")
+    return int(value)
+
+
+def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:
+    """The bit generator of one purpose; ``a`` and ``b`` say which epoch, step, site or layer."""
+    # As uint64 arrays: NumPy reads a list that mixes small integers and those above 2**63 as float64.
+    key = np.array([seed, purpose], dtype=np.uint64)
+    counter = np.array([0, 0, a, b], dtype=np.uint64)
+    return np.random.Philox(key=key, counter=counter)
+
+
+def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
+    """The order in which epoch ``epoch`` (from 0) visits ``n`` examples: a permutation, shape (n,)."""
+    words = stream(seed, Purpose.ORDER, a=epoch).random_raw(n)
+    return np.argsort(words, kind="stable")
+
+
+def dropout_mask(
+    shape: Sequence[int], dropout: float, *, seed: int, step: int = 0, site: int = 0
+) -> npt.NDArray[np.bool_]:
+    """The keep mask of one step and site: a boolean array of ``shape``, True with probability 1 - p.
+
+    A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
+    multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
+    """
+    n = math.prod(shape)
+    if dropout in (0, 1):
+        return np.full(shape, dropout == 0)
+    bits = stream(seed, Purpose.MASK, a=step, b=site)
+    # astype: a big-endian machine swaps, so that the bytes are the same everywhere.
+    drawn = bits.random_raw(-(-n // 8)).astype("<u8", copy=False).view(np.uint8)[:n]
+    threshold, fraction = divmod(256 * dropout, 1)
+    keep: npt.NDArray[np.bool_] = drawn >= int(threshold)
+    if fraction > 0:
+        tied = np.flatnonzero(drawn == int(threshold))
+        uniform = (bits.random_raw(tied.size) >> np.uint64(11)) * 2.0**-53
+        keep[tied] = uniform >= fraction
+    return keep.reshape(shape)
+
+
+def initial_weights(
+    seed: int, sizes: Sequence[int], dtype: npt.DTypeLike = np.float32
+) -> dict[str, npt.NDArray[Any]]:
+    """Weights and biases of an MLP with layers of ``sizes``: W1 (sizes[0], sizes[1]), b1 (sizes[1],), …
+
+    Weights are N(0, 0.01**2) as in the book (section 4.6), drawn in float64, then cast; biases are 0.
+    """
+    params: dict[str, npt.NDArray[Any]] = {}
+    for layer, shape in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        normal = np.random.Generator(stream(seed, Purpose.WEIGHTS, a=layer)).standard_normal(shape)
+        params[f"W{layer + 1}"] = (0.01 * normal).astype(dtype)
+        params[f"b{layer + 1}"] = np.zeros(shape[1], dtype)
+    return params
+
+
+def nudged(
+    params: dict[str, npt.NDArray[Any]], seed: int, nudge: int
+) -> dict[str, npt.NDArray[Any]]:
+    """``params`` times (1 + 2**-52 N(0, 1)): what one rounding error in each weight would make of them."""
+    moved = {}
+    for index, (name, values) in enumerate(params.items()):
+        bits = stream(seed, Purpose.NUDGE, a=nudge, b=index)
+        noise = np.random.Generator(bits).standard_normal(values.shape)
+        moved[name] = values * (1 + 2.0**-52 * noise).astype(values.dtype)
+    return moved
+
+
+def native_seed(seed: int, epoch: int) -> int:
+    """A 31-bit seed for a framework's own generator, one an epoch so that a run can be resumed."""
+    return int(stream(seed, Purpose.NATIVE, a=epoch).random_raw()) >> 33

@@ -1,0 +1,113 @@
+"""``Recipe``: every hyper-parameter of a run. The command line's options are made from its fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from d2ldrop.randomness import check_word
+
+NUM_INPUTS, NUM_OUTPUTS = 784, 10
+
+
+def _field(default: Any, about: str, choices: Sequence[str] = ()) -> Any:
+    """A field that also tells the command line what it means and which values there are."""
+    return dataclasses.field(default=default, metadata={"about": about, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The hyper-parameters of a run; the defaults are the book's (D2L, Chinese edition, section 4.6).
+
+    Raises:
+        TypeError: a value of the wrong type.
+        ValueError: a value out of range; the message names the field and what it takes.
+    """
+
+    num_epochs: int = _field(10, "Passes over the training images.")
+    batch_size: int = _field(256, "Images a step; the last batch of an epoch may be smaller.")
+    lr: float = _field(0.5, "Learning rate of SGD.")
+    num_hiddens: tuple[int, int] = _field((256, 256), "Units of the two hidden layers.")
+    dropout: tuple[float, float] = _field((0.2, 0.5), "Probability to drop, of each hidden layer.")
+    seed: int = _field(0, "Seed of weights, batch order and masks.")
+    dtype: str = _field("float32", "Dtype of weights and images.", ("float32", "float64"))
+    rng: str = _field(
+        "shared",
+        "Masks from the stream that all frameworks share, or from each framework's own generator.",
+        ("shared", "native"),
+    )
+
+    def __post_init__(self) -> None:
+        """Check every field; lists become tuples, NumPy scalars Python numbers."""
+        values = {
+            "num_epochs": _positive_int(self.num_epochs, "num_epochs"),
+            "batch_size": _positive_int(self.batch_size, "batch_size"),
+            "lr": _number(self.lr, "lr"),
+            "num_hiddens": tuple(
+                _positive_int(n, "num_hiddens") for n in _pair(self.num_hiddens, "num_hiddens")
+            ),
+            "dropout": tuple(_number(p, "dropout") for p in _pair(self.dropout, "dropout")),
+            "seed": check_word(self.seed, "seed"),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if self.lr <= 0:
+            raise ValueError(f"lr must be positive, got {self.lr}")
+        for p in self.dropout:
+            if not 0 <= p <= 1:
+                raise ValueError(f"dropout must be probabilities in [0, 1], got {p}")
+        for field in dataclasses.fields(self):
+            choices = field.metadata["choices"]
+            if choices and getattr(self, field.name) not in choices:
+                raise ValueError(
+                    f"{field.name} must be one of {', '.join(choices)}, "
+                    f"got {getattr(self, field.name)!r}"
+                )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of every layer, input and output included: (784, 256, 256, 10)."""
+        return (NUM_INPUTS, *self.num_hiddens, NUM_OUTPUTS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON takes them; ``Recipe(**recipe.to_dict())`` is the recipe again."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+
+def _positive_int(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a positive integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value}")
+    return int(value)
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value}")
+    return float(value)
+
+
+def _pair(value: Any, name: str) -> Sequence[Any]:
+    if not isinstance(value, (tuple, list, np.ndarray)):
+        raise TypeError(f"{name} must be two values, one a hidden layer, got {value!r}")
+    if len(value) != 2:
+        raise ValueError(f"{name} must be two values, one a hidden layer, got {len(value)}")
+    return value
+
+
+PRESETS = {
+    "d2l-zh": Recipe(),
+    "d2l-en": Recipe(lr=0.1, dropout=(0.5, 0.5)),
+}
+"""The book's numbers: the Chinese edition's, and those of the English edition 1.0 (section 5.6)."""

@@ -1,0 +1,311 @@
+"""The one loop that trains every backend: batches, masks, steps, metrics.
+
+All that a framework does is in its backend's ``train_step`` and ``predict``; everything here is the same
+for all of them, and so are the numbers: weights, batch order and masks come from ``randomness``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from d2ldrop._registry import Backend, get_backend
+from d2ldrop.data import Dataset, load_data, to_network
+from d2ldrop.randomness import batch_order, dropout_mask, initial_weights, native_seed
+from d2ldrop.recipe import Recipe
+
+Weights = Mapping[str, npt.NDArray[Any]]
+OnStep = Callable[[int, int], None]
+OnEpoch = Callable[["EpochResult"], None]
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch's metrics.
+
+    Loss and accuracy of training are averaged over the epoch's images while it trains, dropout on;
+    the test accuracy is without dropout, after the epoch. ``seconds`` leave the evaluation out.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_accuracy: float
+    seconds: float
+
+
+@dataclass
+class Run:
+    """What a training run gave; after ``num_epochs`` epochs it is complete."""
+
+    backend: str
+    framework_version: str
+    recipe: Recipe
+    device: str
+    dataset: str
+    dataset_sha256: str
+    train_size: int
+    test_size: int
+    weights: dict[str, npt.NDArray[Any]]
+    trace: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    history: list[EpochResult] = field(default_factory=list)
+    peak_rss_bytes: int = 0
+    implementation: str = "scratch"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the arrays, as ``result.json`` holds it."""
+        recipe = self.recipe.to_dict()
+        return {
+            "backend": self.backend,
+            "framework_version": self.framework_version,
+            "implementation": self.implementation,
+            "device": self.device,
+            "dataset": self.dataset,
+            "dataset_sha256": self.dataset_sha256,
+            "train_size": self.train_size,
+            "test_size": self.test_size,
+            "dtype": self.recipe.dtype,
+            "seed": self.recipe.seed,
+            "recipe": recipe,
+            "epochs": [asdict(result) for result in self.history],
+            "peak_rss_bytes": self.peak_rss_bytes,
+        }
+
+
+def train(
+    backend: str,
+    recipe: Recipe | None = None,
+    *,
+    data: Dataset | str = "auto",
+    device: str = "cpu",
+    folder: Path | str | None = None,
+    resume: bool = False,
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Run:
+    """Train the dropout MLP (D2L 4.6) on one framework.
+
+    Args:
+        backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".
+        recipe: the hyper-parameters; the book's if not given.
+        data: a Dataset, or what ``load_data`` takes: "auto", "fashion-mnist" or "stand-in".
+        device: "cpu", "gpu" or "gpu:N".
+        folder: where to write the run (formats in README); nothing is written if not given. A
+            checkpoint after every epoch lets a killed run be resumed.
+        resume: continue the run in ``folder``; a finished one is returned as it is.
+        on_step: called after each step with the steps done and the steps in all.
+        on_epoch: called with each epoch's result.
+
+    Returns:
+        The run: ``history`` (one EpochResult an epoch), ``weights`` (W1 (784, h1), b1 (h1,), …),
+        ``trace`` (float64, the loss of every step).
+
+    Raises:
+        ValueError: unknown backend, dataset or device, or another run's folder.
+        FileExistsError: ``folder`` holds a run already, and ``resume`` is False.
+        ImportError: the framework is not installed, or cannot be loaded into this process.
+        DataError: no data, or a corrupt file.
+    """
+    from d2ldrop.runs import RunFolder
+
+    recipe = recipe or Recipe()
+    module = get_backend(backend)
+    device = check_device(module, backend, device)
+    run_folder = RunFolder(Path(folder)) if folder is not None else None
+    if run_folder and not resume:
+        run_folder.refuse_overwrite()
+    data = load_data(data) if isinstance(data, str) else data
+    run = Run(
+        backend=backend,
+        framework_version=str(getattr(sys.modules[backend], "__version__", "unknown")),
+        recipe=recipe,
+        device=device,
+        dataset=data.name,
+        dataset_sha256=data.sha256,
+        train_size=len(data.train_images),
+        test_size=len(data.test_images),
+        weights=initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
+    )
+    if run_folder and resume:
+        run_folder.restore(run)
+    for result in _train_epochs(module, run, data, on_step):
+        if run_folder:
+            run_folder.save_checkpoint(run)
+        if on_epoch:
+            on_epoch(result)
+    if run_folder:
+        run_folder.save(run)
+    return run
+
+
+def _train_epochs(
+    module: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None
+) -> Iterator[EpochResult]:
+    """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
+    recipe = run.recipe
+    X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
+    test_X = module.from_numpy(to_network(data.test_images, recipe.dtype), run.device)
+    params = module.init_params(list(run.weights.values()), run.device)
+    steps_per_epoch = -(-len(X) // recipe.batch_size)
+    for epoch in range(len(run.history), recipe.num_epochs):
+        start = time.perf_counter()
+        losses, logits = [], []
+        for params, batch_loss, batch_logits in train_steps(
+            module, params, X, y, recipe, epoch, run.device
+        ):
+            losses.append(batch_loss)
+            logits.append(batch_logits)
+            if on_step:
+                on_step(epoch * steps_per_epoch + len(losses), recipe.num_epochs * steps_per_epoch)
+        # Read once an epoch, for reading waits for a device that still computes.
+        trace = np.array([module.to_numpy(loss) for loss in losses], np.float64)
+        predicted = np.concatenate([module.to_numpy(batch) for batch in logits]).argmax(axis=1)
+        seconds = time.perf_counter() - start
+
+        order = batch_order(recipe.seed, epoch, len(X))
+        sizes = np.diff(np.r_[0 : len(X) : recipe.batch_size, len(X)])
+        run.trace = np.concatenate([run.trace, trace])
+        run.weights = _copies(module, params, run.weights)
+        run.history.append(
+            EpochResult(
+                epoch=epoch + 1,
+                train_loss=float(np.average(trace, weights=sizes)),
+                train_accuracy=float(np.mean(predicted == y[order])),
+                test_accuracy=_accuracy(module.to_numpy(module.predict(params, test_X)), data.test_labels),
+                seconds=seconds,
+            )
+        )
+        run.peak_rss_bytes = peak_rss_bytes()
+        yield run.history[-1]
+
+
+def train_steps(
+    module: Backend[Any],
+    params: list[Any],
+    X: npt.NDArray[Any],
+    y: npt.NDArray[np.int64],
+    recipe: Recipe,
+    epoch: int,
+    device: str,
+) -> Iterator[tuple[list[Any], Any, Any]]:
+    """Take the steps of one epoch; after each, yield the new parameters, the loss and the logits.
+
+    X (n, 784) and y (n,) are all training images and labels, on the host.
+    """
+    order = batch_order(recipe.seed, epoch, len(X))
+    if recipe.rng == "native":
+        module.manual_seed(native_seed(recipe.seed, epoch))
+    first_step = epoch * -(-len(X) // recipe.batch_size)
+    for step, i in enumerate(range(0, len(X), recipe.batch_size), start=first_step):
+        rows = order[i : i + recipe.batch_size]
+        masks = (None, None) if recipe.rng == "native" else _shared_masks(module, recipe, step, len(rows), device)
+        yield module.train_step(
+            params,
+            module.from_numpy(X[rows], device),
+            module.from_numpy(y[rows], device),
+            recipe.lr,
+            recipe.dropout,
+            masks,
+        )
+
+
+def _shared_masks(
+    module: Backend[Any], recipe: Recipe, step: int, n: int, device: str
+) -> tuple[Any, Any]:
+    """The shared stream's masks of one step, one a hidden layer, as the framework's arrays."""
+    first, second = (
+        module.from_numpy(dropout_mask((n, width), p, seed=recipe.seed, step=step, site=site), device)
+        for site, (width, p) in enumerate(zip(recipe.num_hiddens, recipe.dropout, strict=True))
+    )
+    return first, second
+
+
+def take_steps(
+    backend: str,
+    weights: Weights,
+    recipe: Recipe,
+    data: Dataset,
+    num_steps: int,
+    *,
+    device: str = "cpu",
+    on_step: OnStep | None = None,
+) -> dict[str, npt.NDArray[Any]]:
+    """The weights after ``num_steps`` steps from ``weights``, over as many epochs as that takes.
+
+    For comparing weights alone: no metrics, no evaluation, nothing written.
+    """
+    module = get_backend(backend)
+    X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
+    params = module.init_params(list(weights.values()), device)
+    steps = chain.from_iterable(
+        train_steps(module, params, X, y, recipe, epoch, device) for epoch in count()
+    )
+    for step, (params, _, _) in enumerate(islice(steps, num_steps), start=1):
+        if on_step:
+            on_step(step, num_steps)
+    return _copies(module, params, weights)
+
+
+def evaluate(
+    weights: Weights, backend: str, data: Dataset | str = "auto", *, device: str = "cpu"
+) -> tuple[float, float]:
+    """Loss (mean softmax cross-entropy) and accuracy of weights on the test images, without dropout.
+
+    Raises:
+        ValueError, ImportError, DataError: as ``train``.
+    """
+    module = get_backend(backend)
+    device = check_device(module, backend, device)
+    data = load_data(data) if isinstance(data, str) else data
+    params = module.init_params(list(weights.values()), device)
+    X = module.from_numpy(to_network(data.test_images, str(weights["W1"].dtype)), device)
+    y = module.from_numpy(data.test_labels.astype(np.int64), device)
+    logits = module.predict(params, X)
+    loss = float(module.to_numpy(module.cross_entropy(logits, y)))
+    return loss, _accuracy(module.to_numpy(logits), data.test_labels)
+
+
+def check_device(module: Backend[Any], backend: str, device: str) -> str:
+    """The full name of a device, "gpu:0" for "gpu"; "cuda" counts as "gpu".
+
+    Raises:
+        ValueError: the framework cannot use it here.
+    """
+    name = str(device).replace("cuda", "gpu")
+    name = "gpu:0" if name == "gpu" else name
+    if name not in module.devices():
+        raise ValueError(
+            f"device {device!r} is none that {backend} can use here: "
+            f"expected one of {', '.join(module.devices())}"
+        )
+    return name
+
+
+def _accuracy(logits: npt.NDArray[Any], labels: npt.NDArray[np.uint8]) -> float:
+    return float(np.mean(logits.argmax(axis=1) == labels))
+
+
+def _copies(module: Backend[Any], params: list[Any], names: Weights) -> dict[str, npt.NDArray[Any]]:
+    """NumPy copies of the parameters, which later steps may update in place."""
+    return {
+        name: np.array(module.to_numpy(param)) for name, param in zip(names, params, strict=True)
+    }
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process has held so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # of this program alone; getrusage counts the parent's from before exec too
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: in bytes
