@@ -147,7 +147,10 @@ def train_step(
     """One step of SGD; returns the parameters, updated in place, the batch's loss and its logits."""
     if masks[0] is None:
         _, b1, _, b2, _, _ = params
-        masks = (random_mask((len(X), len(b1)), dropout[0]), random_mask((len(X), len(b2)), dropout[1]))
+        masks = (
+            random_mask((len(X), len(b1)), dropout[0]),
+            random_mask((len(X), len(b2)), dropout[1]),
+        )
     activations = forward(params, X, dropout, masks)
     logits = activations[-1]
     loss = cross_entropy(logits, y)

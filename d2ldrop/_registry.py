@@ -65,9 +65,7 @@ class Backend(Protocol[Array]):
         """``mask * X / (1 - dropout)``; without a mask, a fresh one."""
         ...
 
-    def init_params(
-        self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu"
-    ) -> list[Array]:
+    def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
         """Trainable parameters with the values of ``arrays``: W1, b1, W2, b2, W3, b3."""
         ...
 

@@ -137,14 +137,14 @@ def load_data(
         DataError: a file is there but is not what it must be. It is left as it is.
     """
     if dataset not in ("auto", "fashion-mnist", "stand-in"):
-        raise ValueError(
-            f"dataset must be one of auto, fashion-mnist, stand-in, got {dataset!r}"
-        )
+        raise ValueError(f"dataset must be one of auto, fashion-mnist, stand-in, got {dataset!r}")
     train_size = _check_size(train_size, "train_size", 60_000)
     test_size = _check_size(test_size, "test_size", 10_000)
     if dataset == "stand-in":
         if data_dir is not None:
-            raise ValueError("data_dir is where Fashion-MNIST lies: dataset 'stand-in' reads no file")
+            raise ValueError(
+                "data_dir is where Fashion-MNIST lies: dataset 'stand-in' reads no file"
+            )
         return _stand_in(train_size, test_size)
     try:
         arrays = read_fashion_mnist(find_fashion_mnist(data_dir) or download())

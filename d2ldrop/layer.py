@@ -123,7 +123,11 @@ def _is_floating(dtype: Any) -> bool:
 
 def _name(dtype: Any) -> str:
     """float32 for np.dtype("float32"), torch.float32, tf.float32, paddle.float32."""
-    name = dtype.name if isinstance(dtype, np.dtype) or hasattr(dtype, "as_numpy_dtype") else str(dtype)
+    name = (
+        dtype.name
+        if isinstance(dtype, np.dtype) or hasattr(dtype, "as_numpy_dtype")
+        else str(dtype)
+    )
     return str(name).rpartition(".")[2]
 
 
@@ -162,8 +166,7 @@ def _resolve_mask(
 def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
     if not (isinstance(mask, np.ndarray) or backend.is_array(mask)):
         raise TypeError(
-            "mask must be a boolean array, of NumPy or of X's framework, "
-            f"got {type(mask).__name__}"
+            f"mask must be a boolean array, of NumPy or of X's framework, got {type(mask).__name__}"
         )
     if "bool" not in str(mask.dtype):
         raise TypeError(

@@ -28,7 +28,7 @@ Images: TypeAlias = npt.NDArray[np.uint8]
 Range: TypeAlias = tuple[float, float]
 
 # Many images a call spare the interpreter; few enough, and the arrays of one class stay in cache.
-_CHUNK = 4000
+_CHUNK = 2000
 
 
 class _Quantity(IntEnum):
@@ -106,7 +106,7 @@ def _draw(label: int, drawn: Float, grain: Images) -> Images:
     contrast = np.maximum(between(-0.8, 0.8, _Quantity.CONTRAST), 0)
     stripes = between(-4, 4, _Quantity.STRIPES_X) * x + between(-4, 4, _Quantity.STRIPES_Y) * y
     weave = between(0.1, 0.4, _Quantity.ROUGHNESS) * (grain.astype(np.float32) / 128 - 1)
-    cloth = between(0.6, 1.0, _Quantity.BRIGHTNESS) * (1 - contrast * _wave(stripes)) * (1 + weave)
+    cloth = between(0.5, 0.95, _Quantity.BRIGHTNESS) * (1 - contrast * _wave(stripes)) * (1 + weave)
     light = np.minimum(cloth, 1) * silhouette(x, y, **cuts)
     images: Images = np.floor(255 * light).astype(np.uint8)
     return images
@@ -148,7 +148,8 @@ def _top(
     neckline = y + 0.95 - neck + (x / neck) * x
     cloth = np.minimum(np.maximum(body, arm), np.minimum(shoulder, neckline))
     armhole = np.minimum(0.02 - np.abs(half - side), np.minimum(sleeve, hem) - y)
-    return _soft(cloth) * (1 - front * _soft(0.02 - side)) * (1 - 0.7 * _soft(armhole))
+    seams: Float = (1 - front * _soft(0.02 - side)) * (1 - 0.7 * _soft(armhole))
+    return _soft(cloth) * seams
 
 
 def _trousers(
@@ -257,13 +258,13 @@ _BOOT = dict(_SHOE, ground=(0.75, 0.95), ankle=(-0.2, 0.3), height=(1.0, 1.8), h
 # For each class its silhouette and the range of every cut. Where the real classes are hard to tell
 # apart, as shirts are from every other top, the ranges overlap.
 _GARMENTS: tuple[tuple[Callable[..., Float], dict[str, Range]], ...] = (
-    (_top, dict(_TOP, sleeve=(-0.6, 0.0), spread=(0.3, 0.6), thickness=(0.15, 0.25))),
+    (_top, dict(_TOP, sleeve=(-0.6, -0.1), spread=(0.3, 0.6), thickness=(0.15, 0.25))),
     (_trousers, _TROUSERS),
-    (_top, dict(_TOP, hem=(0.65, 0.9))),
+    (_top, dict(_TOP, hem=(0.6, 0.85))),
     (_top, dict(_TOP, sleeve=(-1.2, 0.2), width=(0.25, 0.42), flare=(0.0, 0.4), hem=(0.85, 1.0))),
-    (_top, dict(_TOP, flare=(0.0, 0.2), hem=(0.85, 1.0), front=(0.4, 1.0))),
+    (_top, dict(_TOP, flare=(0.0, 0.2), hem=(0.8, 1.0), neck=(0.15, 0.4), front=(0.4, 1.0))),
     (_shoe, _SANDAL),
-    (_top, dict(_TOP, sleeve=(-0.35, 0.6), width=(0.36, 0.58), hem=(0.75, 1.0), front=(0.1, 0.8))),
+    (_top, dict(_TOP, sleeve=(-0.3, 0.5), width=(0.36, 0.58), hem=(0.75, 1.0), front=(0.1, 0.8))),
     (_shoe, _SHOE),
     (_bag, _BAG),
     (_shoe, _BOOT),

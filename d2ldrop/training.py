@@ -6,6 +6,7 @@ for all of them, and so are the numbers: weights, batch order and masks come fro
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -179,7 +180,9 @@ def _train_epochs(
                 epoch=epoch + 1,
                 train_loss=float(np.average(trace, weights=sizes)),
                 train_accuracy=float(np.mean(predicted == y[order])),
-                test_accuracy=_accuracy(module.to_numpy(module.predict(params, test_X)), data.test_labels),
+                test_accuracy=_accuracy(
+                    module.to_numpy(module.predict(params, test_X)), data.test_labels
+                ),
                 seconds=seconds,
             )
         )
@@ -206,7 +209,11 @@ def train_steps(
     first_step = epoch * -(-len(X) // recipe.batch_size)
     for step, i in enumerate(range(0, len(X), recipe.batch_size), start=first_step):
         rows = order[i : i + recipe.batch_size]
-        masks = (None, None) if recipe.rng == "native" else _shared_masks(module, recipe, step, len(rows), device)
+        masks = (
+            (None, None)
+            if recipe.rng == "native"
+            else _shared_masks(module, recipe, step, len(rows), device)
+        )
         yield module.train_step(
             params,
             module.from_numpy(X[rows], device),
@@ -222,7 +229,9 @@ def _shared_masks(
 ) -> tuple[Any, Any]:
     """The shared stream's masks of one step, one a hidden layer, as the framework's arrays."""
     first, second = (
-        module.from_numpy(dropout_mask((n, width), p, seed=recipe.seed, step=step, site=site), device)
+        module.from_numpy(
+            dropout_mask((n, width), p, seed=recipe.seed, step=step, site=site), device
+        )
         for site, (width, p) in enumerate(zip(recipe.num_hiddens, recipe.dropout, strict=True))
     )
     return first, second
@@ -274,19 +283,30 @@ def evaluate(
 
 
 def check_device(module: Backend[Any], backend: str, device: str) -> str:
-    """The full name of a device, "gpu:0" for "gpu"; "cuda" counts as "gpu".
+    """The full name of a device that the framework can use here.
 
     Raises:
-        ValueError: the framework cannot use it here.
+        ValueError: no device's name, or not one of the framework's.
     """
-    name = str(device).replace("cuda", "gpu")
-    name = "gpu:0" if name == "gpu" else name
+    name = device_name(device)
     if name not in module.devices():
         raise ValueError(
             f"device {device!r} is none that {backend} can use here: "
             f"expected one of {', '.join(module.devices())}"
         )
     return name
+
+
+def device_name(device: str) -> str:
+    """The full name of a device: "gpu:0" for "gpu", and "cuda" counts as "gpu".
+
+    Raises:
+        ValueError: no device has such a name in any framework.
+    """
+    match = re.fullmatch(r"cpu|(?:gpu|cuda)(?::(\d+))?", str(device))
+    if match is None:
+        raise ValueError(f"device must be cpu, gpu or gpu:N, got {device!r}")
+    return "cpu" if device == "cpu" else f"gpu:{int(match[1] or 0)}"
 
 
 def _accuracy(logits: npt.NDArray[Any], labels: npt.NDArray[np.uint8]) -> float:

@@ -1,0 +1,141 @@
+"""Inside a worker process: one job of one backend, told on stdin, reported as JSON lines on stdout.
+
+The other side is ``workers``. A worker holds one framework and does what the job says: train, take the
+steps of the lockstep check, evaluate, or tell what the framework is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from d2ldrop._registry import get_backend
+from d2ldrop.data import Dataset
+from d2ldrop.randomness import initial_weights, nudged
+from d2ldrop.recipe import Recipe
+from d2ldrop.runs import dump_json, load_weights
+from d2ldrop.training import EpochResult, evaluate, take_steps, train
+
+Emit = Callable[..., None]
+SECONDS_BETWEEN_REPORTS = 0.1
+
+
+def main() -> None:
+    """Do the job on stdin; exit 0 if it went well, 1 after an error, which is reported too."""
+    # Frameworks print on stdout. The reports keep it to themselves; the prints go to stderr, the log.
+    reports = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def emit(event: str, **values: Any) -> None:
+        print(dump_json({"event": event, **values}), file=reports, flush=True)
+
+    job = json.load(sys.stdin)
+    try:
+        TASKS[job["task"]](job, emit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
+        traceback.print_exc()
+        emit("error", message=f"{type(error).__name__}: {error}", kind=type(error).__name__)
+        sys.exit(1)
+
+
+def probe(job: dict[str, Any], emit: Emit) -> None:
+    """Import the framework; report its version and devices."""
+    backend = get_backend(job["backend"])
+    version = getattr(sys.modules[job["backend"]], "__version__", "unknown")
+    emit("probe", version=str(version), devices=backend.devices())
+
+
+def take_lockstep_steps(job: dict[str, Any], emit: Emit) -> None:
+    """Take each check's steps in float64, from initial weights nudged or not; save the weights."""
+    recipe = replace(Recipe(**job["recipe"]), dtype="float64", rng="shared")
+    data = load_arrays(job)
+    for check in job["checks"]:
+        weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
+        if check["nudge"] is not None:
+            weights = nudged(weights, recipe.seed, check["nudge"])
+        weights = take_steps(
+            job["backend"],
+            weights,
+            recipe,
+            data,
+            check["steps"],
+            device=job["device"],
+            on_step=_reporter(emit, "lockstep"),
+        )
+        save_file(weights, check["out"])
+
+
+def train_and_save(job: dict[str, Any], emit: Emit) -> None:
+    """The lockstep check, where one is asked for; then the run itself, into its folder."""
+    if job["checks"]:
+        take_lockstep_steps(job, emit)
+
+    def on_epoch(result: EpochResult) -> None:
+        emit("epoch", **asdict(result))
+
+    train(
+        job["backend"],
+        Recipe(**job["recipe"]),
+        data=load_arrays(job),
+        device=job["device"],
+        folder=job["folder"],
+        resume=job["resume"],
+        on_step=_reporter(emit, "train"),
+        on_epoch=on_epoch,
+    )
+
+
+def evaluate_weights(job: dict[str, Any], emit: Emit) -> None:
+    """Report loss and accuracy of saved weights."""
+    loss, accuracy = evaluate(
+        load_weights(job["weights"]), job["backend"], load_arrays(job), device=job["device"]
+    )
+    emit("evaluation", loss=loss, accuracy=accuracy)
+
+
+TASKS: dict[str, Callable[[dict[str, Any], Emit], None]] = {
+    "probe": probe,
+    "lockstep": take_lockstep_steps,
+    "train": train_and_save,
+    "evaluate": evaluate_weights,
+}
+
+
+def save_arrays(data: Dataset, folder: Path) -> None:
+    """Lay the dataset out for workers: read and verified once, the same bytes for all."""
+    for index, array in enumerate(data.arrays):
+        np.save(folder / f"{index}.npy", array)
+
+
+def load_arrays(job: dict[str, Any]) -> Dataset:
+    """The dataset that the parent has laid out."""
+    folder = Path(job["data"])
+    return Dataset(job["dataset"], *(np.load(folder / f"{i}.npy", mmap_mode="r") for i in range(4)))
+
+
+def _reporter(emit: Emit, phase: str) -> Callable[[int, int], None]:
+    """A callback that reports the first step, the last, and a few a second of those between."""
+    last = 0.0
+
+    def on_step(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done == total or now - last >= SECONDS_BETWEEN_REPORTS:
+            last = now
+            emit("step", phase=phase, done=done, total=total)
+
+    return on_step
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+"""The command line: ``d2ldrop`` and ``python -m d2ldrop``.
+
+Results go to stdout, progress and errors to stderr. Exit status: 0 all is well; 1 something ran and
+failed, or is not in lockstep; 2 a bad argument, nothing was begun; 130 Ctrl-C.
+
+No framework is ever imported here: workers do that, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import d2ldrop
+from d2ldrop import data as data_module
+from d2ldrop._registry import backend_names, check_name, install_hint, is_installed, title
+from d2ldrop.compare import (
+    Interrupted,
+    Workplace,
+    check_backends,
+    compare_backends,
+    laid_out,
+    run_folder,
+)
+from d2ldrop.data import DataError, StandInWarning, load_data
+from d2ldrop.progress import Progress
+from d2ldrop.recipe import PRESETS, Recipe
+from d2ldrop.report import comparison_table, data_title, draw_curves, remarks
+from d2ldrop.runs import RunFolder, dump_json, load_weights
+from d2ldrop.training import device_name
+from d2ldrop.workers import WorkerFailed, run_worker
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+USER_ERRORS = (ValueError, TypeError, ImportError, OSError, DataError)
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    warnings.showwarning = _show_warning
+    try:
+        cli.main(standalone_mode=False, prog_name="d2ldrop")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except WorkerFailed as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except USER_ERRORS as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    sys.exit(0)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """A warning as one line: where in the code it arose says nothing to a user."""
+    loud = category is StandInWarning
+    click.secho(f"WARNING: {message}", err=True, fg="yellow", bold=loud)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(d2ldrop.__version__, prog_name="d2ldrop")
+def cli() -> None:
+    """Dropout, side by side: one training run on NumPy, PyTorch, TensorFlow, MXNet and Paddle."""
+
+
+def recipe_options(command: Command) -> Command:
+    """The options that a Recipe is made of, one a field; those not given come from the preset."""
+    for field in reversed(dataclasses.fields(Recipe)):
+        pair = isinstance(field.default, tuple)
+        kind = type(field.default[0] if isinstance(field.default, tuple) else field.default)
+        default = (
+            " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+        )
+        command = click.option(
+            f"--{field.name.replace('_', '-')}",
+            type=click.Choice(field.metadata["choices"]) if field.metadata["choices"] else kind,
+            nargs=2 if pair else 1,
+            help=f"{field.metadata['about']}  [default: {default}]",
+        )(command)
+    return click.option(
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        default="d2l-zh",
+        show_default=True,
+        help="The book's numbers: Chinese or English edition; other options override them.",
+    )(command)
+
+
+def data_options(command: Command) -> Command:
+    """The options that choose images."""
+    for option in (
+        click.option("--test-size", type=int, help="Use the first N test images only."),
+        click.option("--train-size", type=int, help="Use the first N training images only."),
+        click.option(
+            "--data-dir", type=click.Path(), help="Folder with Fashion-MNIST's four files."
+        ),
+        click.option(
+            "--dataset",
+            type=click.Choice(["auto", "fashion-mnist", "stand-in"]),
+            default="auto",
+            show_default=True,
+            help="auto: the real data where it can be had, else the built-in stand-in.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_options(command: Command) -> Command:
+    """The options of where and how to run."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="Show no progress."),
+        click.option(
+            "--timeout",
+            type=float,
+            default=300,
+            show_default=True,
+            help="Seconds without a sign of life after which a worker counts as hung.",
+        ),
+        click.option("--resume", is_flag=True, help="Go on with the run --name."),
+        click.option("--name", help="Folder of the run under --out.  [default: the time]"),
+        click.option(
+            "--out",
+            type=click.Path(),
+            default="runs",
+            show_default=True,
+            help="Folder of all runs.",
+        ),
+        click.option(
+            "--device",
+            default="cpu",
+            show_default=True,
+            help="cpu, gpu or gpu:N, for all frameworks.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _recipe(options: dict[str, Any]) -> Recipe:
+    """Take the recipe's options out of ``options``."""
+    given = {field.name: options.pop(field.name) for field in dataclasses.fields(Recipe)}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(PRESETS[options.pop("preset")], **changes)
+
+
+def _data(options: dict[str, Any]) -> data_module.Dataset:
+    """Load the dataset that ``options`` ask for, and take them out."""
+    return load_data(
+        options.pop("dataset"),
+        data_dir=options.pop("data_dir"),
+        train_size=options.pop("train_size"),
+        test_size=options.pop("test_size"),
+    )
+
+
+@cli.command()
+@click.argument("backend")
+@recipe_options
+@data_options
+@run_options
+def train(
+    backend: str,
+    out: str,
+    name: str | None,
+    resume: bool,
+    device: str,
+    timeout: float,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train the dropout MLP on one framework: BACKEND."""
+    check_name(backend)
+    recipe = _recipe(options)
+    device = device_name(device)
+    folder = run_folder(out, name, [backend], resume=resume)
+    data = _data(options)
+    path = folder / backend
+    progress = Progress(quiet)
+    with laid_out(data) as scratch, progress:
+        place = Workplace(folder, recipe, data, device, timeout, {}, scratch, progress)
+        try:
+            place.run(
+                backend,
+                log=path / "worker.log",
+                task="train",
+                folder=str(path),
+                resume=resume,
+                checks=[],
+            )
+        except KeyboardInterrupt:
+            progress.close()
+            _say_how_to_resume(folder)
+            raise
+    result = json.loads(RunFolder(path).result.read_text())
+    last = result["epochs"][-1]
+    loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"
+    click.echo(
+        f"{title(backend)} {result['framework_version']} on {data_title(result)}: "
+        f"after {last['epoch']} epochs train loss {loss}, "
+        f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
+    )
+    click.echo(f"Results and weights: {path}")
+
+
+def _say_how_to_resume(folder: Path) -> None:
+    click.echo(
+        f"\nFinished epochs are kept in {folder}; "
+        f"the same command with --name {folder.name} --resume goes on.",
+        err=True,
+    )
+
+
+@cli.command()
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@recipe_options
+@data_options
+@run_options
+@click.option(
+    "--lockstep-steps",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Steps of the lockstep check in float64 before each run.",
+)
+@click.option(
+    "--python",
+    "pythons",
+    multiple=True,
+    metavar="BACKEND=PATH",
+    help="Run a backend under another Python interpreter.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary alone, as JSON.")
+def compare(
+    backends: tuple[str, ...],
+    pythons: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+    out: str,
+    name: str | None,
+    **options: Any,
+) -> None:
+    """Train on several frameworks, one after another, and compare them: BACKEND... (default: all)."""
+    recipe = _recipe(options)
+    interpreters = dict(_split_python(item) for item in pythons)
+    names = check_backends(backends, interpreters)
+    name = run_folder(out, name, names, resume=options["resume"]).name
+    data = _data(options)
+    progress = Progress(quiet)
+    interrupted = False
+    with progress:
+        try:
+            summary = compare_backends(
+                names,
+                recipe,
+                data=data,
+                out=out,
+                name=name,
+                pythons=interpreters,
+                on_event=progress,
+                **options,
+            )
+        except Interrupted as error:
+            summary, interrupted = error.summary, True
+    _show(summary, as_json)
+    if interrupted:
+        _say_how_to_resume(Path(summary["folder"]))
+        raise KeyboardInterrupt
+    sys.exit(0 if summary["ok"] else 1)
+
+
+def _split_python(item: str) -> tuple[str, str]:
+    backend, equals, path = item.partition("=")
+    if not (backend and equals and path):
+        raise ValueError(f"--python must be BACKEND=PATH, got {item!r}")
+    return backend, path
+
+
+def _show(summary: dict[str, Any], as_json: bool) -> None:
+    """The summary as JSON, or as a table with its remarks; the curves are drawn in either case."""
+    curves = draw_curves(summary)
+    if as_json:
+        click.echo(dump_json(summary, indent=2))
+        return
+    console = _console()
+    console.print(comparison_table(summary))
+    for line in remarks(summary):
+        console.print(line, markup=False, highlight=False)
+    pictures = f", curves: {curves}" if curves else ""
+    console.print(f"Results: {summary['folder']}{pictures}", markup=False, highlight=False)
+
+
+def _console() -> Console:
+    """On stdout; a pipe has no width, and a table wants some."""
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
+@cli.command()
+@click.argument("weights", type=click.Path())
+@click.option("--backend", required=True, help="The framework that evaluates.")
+@data_options
+@click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
+def evaluate(weights: str, backend: str, device: str, **options: Any) -> None:
+    """Test loss and accuracy of saved WEIGHTS (weights.safetensors), on any framework."""
+    check_name(backend)
+    device = device_name(device)
+    load_weights(weights)
+    data = _data(options)
+    found: dict[str, Any] = {}
+    with laid_out(data) as scratch:
+        place = Workplace(
+            scratch, Recipe(), data, device, 300, {}, scratch, lambda _, event: found.update(event)
+        )
+        log = scratch / "worker.log"
+        place.run(backend, log=log, task="evaluate", weights=str(Path(weights).absolute()))
+    loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
+    click.echo(
+        f"{title(backend)}: test loss {loss}, test accuracy {found['accuracy']:.4f} "
+        f"({len(data.test_images):,} images of {data.name})"
+    )
+
+
+@cli.command()
+def backends() -> None:
+    """Show which frameworks are ready, and how to install those that are not."""
+    table = Table()
+    for column in ("backend", "framework", "version", "state", "devices"):
+        table.add_column(column, overflow="fold")
+    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder, ThreadPoolExecutor(2) as pool:
+        logs = [Path(folder) / f"{name}.log" for name in backend_names()]
+        for name, cells in zip(
+            backend_names(), pool.map(_probe, backend_names(), logs), strict=True
+        ):
+            table.add_row(name, title(name), *cells)
+    _console().print(table)
+
+
+def _probe(name: str, log: Path) -> tuple[str, str, str]:
+    """Version, state and devices of a framework, found out in a process of its own."""
+    if not is_installed(name):
+        return "", f"not installed: {escape(install_hint(name))}", ""
+    found: dict[str, Any] = {}
+    try:
+        run_worker({"task": "probe", "backend": name}, found.update, log=log, timeout=120)
+    except WorkerFailed as error:
+        return "", f"[bold red]broken[/]: {escape(str(error))}", ""
+    return found["version"], "[green]ready[/]", ", ".join(found["devices"])
+
+
+@cli.command()
+@click.option("--data-dir", type=click.Path(), help="Look in this folder only.")
+@click.option("--download", is_flag=True, help="Fetch into the user's cache what it lacks (30 MB).")
+def data(data_dir: str | None, download: bool) -> None:
+    """Show where Fashion-MNIST is and that it is intact; --download fetches it."""
+    if download and data_dir:
+        raise ValueError(
+            f"--download fetches into {data_module.cache_dir()}: it goes without --data-dir"
+        )
+    folder = data_module.download() if download else data_module.find_fashion_mnist(data_dir)
+    if folder is None:
+        places = f"{data_module.cache_dir()}, {data_module.DEBIAN}"
+        click.echo(f"Fashion-MNIST is not on this machine (looked in {places}).")
+        click.echo("'d2ldrop data --download' fetches it; until then 'auto' tries to, too.")
+        sys.exit(1)
+    for file, array in zip(data_module.FILES, data_module.read_fashion_mnist(folder), strict=True):
+        click.echo(f"{file.name}: {len(array):,} verified")
+    click.echo(f"Fashion-MNIST is in {folder}")

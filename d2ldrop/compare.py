@@ -1,0 +1,338 @@
+"""The comparison: every backend runs the same recipe, one worker process after another.
+
+What comes out is ``runs/<name>/summary.json`` beside the backends' folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import d2ldrop
+from d2ldrop._registry import available_backends, check_name
+from d2ldrop._worker import save_arrays
+from d2ldrop.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
+from d2ldrop.data import Dataset, load_data
+from d2ldrop.recipe import Recipe
+from d2ldrop.runs import FORMAT, RunFolder, dump_json, load_weights, write_bytes
+from d2ldrop.training import device_name
+from d2ldrop.workers import Event, WorkerFailed, run_worker
+
+REFERENCE = "numpy"
+OnEvent = Callable[[str, Event], None]
+
+
+def ignore(backend: str, event: Event) -> None:
+    """What is done with a report if nobody wants it."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle; ``summary`` holds what was finished."""
+
+    def __init__(self, summary: dict[str, Any]) -> None:
+        super().__init__()
+        self.summary = summary
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What all workers of a comparison share."""
+
+    folder: Path
+    recipe: Recipe
+    data: Dataset
+    device: str
+    timeout: float
+    pythons: Mapping[str, str]
+    scratch: Path
+    on_event: OnEvent
+
+    def run(self, backend: str, *, log: Path, **job: Any) -> None:
+        """Run one job of one backend; raise WorkerFailed if it does not end well."""
+        run_worker(
+            {
+                "backend": backend,
+                "recipe": self.recipe.to_dict(),
+                "data": str(self.scratch),
+                "dataset": self.data.name,
+                "device": self.device,
+                **job,
+            },
+            lambda event: self.on_event(backend, event),
+            log=log,
+            timeout=self.timeout,
+            python=self.pythons.get(backend, sys.executable),
+        )
+
+
+def compare_backends(
+    backends: Sequence[str] | None = None,
+    recipe: Recipe | None = None,
+    *,
+    data: Dataset | str = "auto",
+    device: str = "cpu",
+    name: str | None = None,
+    out: Path | str = "runs",
+    lockstep_steps: int = 100,
+    timeout: float = 300,
+    pythons: Mapping[str, str] | None = None,
+    resume: bool = False,
+    on_event: OnEvent = ignore,
+) -> dict[str, Any]:
+    """Train the same recipe on several frameworks, each in a process of its own, one after another.
+
+    Each first takes ``lockstep_steps`` steps in float64, and its weights are compared with NumPy's. In
+    float64 with shared masks the weights after the whole run are compared too.
+
+    Args:
+        backends: their names; every installed one if not given.
+        recipe: the hyper-parameters; the book's if not given.
+        data: a Dataset, or what ``load_data`` takes.
+        device: "cpu", "gpu" or "gpu:N".
+        name: the folder under ``out``; the time if not given.
+        out: where run folders are kept.
+        lockstep_steps: how many steps the lockstep check takes.
+        timeout: seconds without a report after which a worker counts as hung.
+        pythons: for a backend its Python interpreter, if it lives in another environment.
+        resume: go on with the run ``name``: keep what is finished, continue what was interrupted.
+        on_event: called with a backend's name and each report of its worker.
+
+    Returns:
+        What ``summary.json`` holds (README, formats); ``ok`` is True if all ran and are in lockstep. A
+        worker's failure is a row that says so, not an exception.
+
+    Raises:
+        ValueError, TypeError, ImportError, DataError: a bad argument, before any work is begun.
+        FileExistsError: the run exists already, and ``resume`` is False.
+        Interrupted: Ctrl-C; what was finished is kept and summed up.
+    """
+    recipe, pythons = recipe or Recipe(), pythons or {}
+    device = device_name(device)
+    _check_numbers(lockstep_steps, timeout)
+    names = check_backends(backends, pythons)
+    folder = run_folder(out, name, names, resume=resume)
+    data = load_data(data) if isinstance(data, str) else data
+    with laid_out(data) as scratch:
+        place = Workplace(folder, recipe, data, device, timeout, pythons, scratch, on_event)
+        rows = {backend: {"status": "not run"} for backend in names}
+        lockstep: list[Lockstep] = []
+        problem = None
+        try:
+            try:
+                lockstep = _measure_yardsticks(place, lockstep_steps)
+            except WorkerFailed as error:
+                problem = f"NumPy's reference run failed: {error}"
+            for backend in names:
+                rows[backend] = {"status": "interrupted"}
+                rows[backend] = _run_backend(place, backend, lockstep_steps, resume)
+                for check in lockstep:
+                    _compare_weights(place, backend, check)
+        except KeyboardInterrupt:
+            raise Interrupted(_write_summary(place, rows, lockstep, problem)) from None
+        return _write_summary(place, rows, lockstep, problem)
+
+
+def _check_numbers(lockstep_steps: int, timeout: float) -> None:
+    if isinstance(lockstep_steps, bool) or not isinstance(lockstep_steps, int):
+        raise TypeError(f"lockstep_steps must be a positive integer, got {lockstep_steps!r}")
+    if lockstep_steps < 1:
+        raise ValueError(f"lockstep_steps must be a positive integer, got {lockstep_steps}")
+    if not timeout > 0:
+        raise ValueError(f"timeout must be a positive number of seconds, got {timeout}")
+
+
+def check_backends(names: Sequence[str] | None, pythons: Mapping[str, str]) -> list[str]:
+    """The backends to run, each of them usable under its interpreter.
+
+    Raises:
+        ValueError: an unknown backend, one named twice, or an interpreter that does not work.
+        ModuleNotFoundError: a framework that is not installed.
+    """
+    names = list(names) if names else available_backends()
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"backend {name!r} is named twice")
+    for name in {*names, *pythons}:
+        if name in pythons:
+            _check_interpreter(name, pythons[name])
+        else:
+            check_name(name)
+    if unused := pythons.keys() - names:
+        raise ValueError(
+            f"--python names {', '.join(unused)}, which is not among the backends to run"
+        )
+    return names
+
+
+def _check_interpreter(backend: str, python: str) -> None:
+    code = "import d2ldrop, json; print(json.dumps(d2ldrop.available_backends()))"
+    try:
+        answer = subprocess.run(
+            [python, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
+        )
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().splitlines()[-1:] or [f"exit status {error.returncode}"]
+        raise ValueError(
+            f"--python {backend}={python} cannot load d2ldrop there: {last[0]}; install it there"
+        ) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ValueError(f"--python {backend}={python} does not run: {error}") from None
+    if backend not in json.loads(answer.stdout):
+        raise ValueError(
+            f"--python {backend}={python} has no {backend} there: install it there, "
+            f'for example with {python} -m pip install "d2ldrop[{backend}]"'
+        )
+
+
+def run_folder(out: Path | str, name: str | None, backends: Sequence[str], *, resume: bool) -> Path:
+    """``out/name``, or ``out/<time>``; refused if it would overwrite a run.
+
+    Raises:
+        ValueError: ``name`` is no plain folder name, or ``resume`` without one.
+        FileExistsError: a backend's run is there already, and ``resume`` is False.
+    """
+    if name is None:
+        if resume:
+            raise ValueError("--resume needs the --name of the run to go on with")
+        name = time.strftime("%Y%m%d-%H%M%S")
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise ValueError(f"name must be a plain folder name, got {name!r}")
+    folder = Path(out) / name
+    if not resume:
+        for backend in backends:
+            RunFolder(folder / backend).refuse_overwrite()
+    return folder
+
+
+@contextmanager
+def laid_out(data: Dataset) -> Iterator[Path]:
+    """A temporary folder that holds ``data`` as workers read it."""
+    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+        save_arrays(data, Path(folder))
+        yield Path(folder)
+
+
+def _measure_yardsticks(place: Workplace, lockstep_steps: int) -> list[Lockstep]:
+    """NumPy's own runs, nudged and not: the reference weights stay in the scratch folder."""
+    all_steps = [lockstep_steps]
+    if place.recipe.dtype == "float64" and place.recipe.rng == "shared":
+        batches = -(-len(place.data.train_images) // place.recipe.batch_size)
+        all_steps.append(place.recipe.num_epochs * batches)
+    nudges = [None, *range(NUM_NUDGES)]
+    place.run(
+        REFERENCE,
+        log=place.folder / "lockstep.log",
+        task="lockstep",
+        device="cpu",
+        checks=[_check(place, "reference", s, nudge) for s in all_steps for nudge in nudges],
+    )
+    measured = []
+    for steps in all_steps:
+        reference, *moved = (
+            load_weights(_check(place, "reference", steps, nudge)["out"]) for nudge in nudges
+        )
+        measured.append(Lockstep(steps, yardstick(reference, moved), {}))
+    return measured
+
+
+def _check(place: Workplace, who: str, steps: int, nudge: int | None = None) -> dict[str, Any]:
+    """A check of a worker's job: how many steps, from which initial weights, and where they end."""
+    out = str(place.scratch / f"{who}-{steps}-{nudge}.safetensors")
+    return {"steps": steps, "nudge": nudge, "out": out}
+
+
+def _run_backend(
+    place: Workplace, backend: str, lockstep_steps: int, resume: bool
+) -> dict[str, Any]:
+    """Lockstep check and run of one backend; its row of the summary."""
+    folder = RunFolder(place.folder / backend)
+    try:
+        place.run(
+            backend,
+            log=folder.path / "worker.log",
+            task="train",
+            folder=str(folder.path),
+            resume=resume,
+            checks=[_check(place, backend, lockstep_steps)],
+        )
+    except WorkerFailed as error:
+        place.on_event(backend, {"event": "failed", "message": str(error)})
+        return {"status": "failed", "error": str(error)}
+    result = json.loads(folder.result.read_text())
+    last = result["epochs"][-1]
+    return {
+        "status": "ok",
+        "framework_version": result["framework_version"],
+        "seconds_per_epoch": statistics.median(e["seconds"] for e in result["epochs"]),
+        "train_loss": last["train_loss"],
+        "train_accuracy": last["train_accuracy"],
+        "test_accuracy": last["test_accuracy"],
+        "peak_rss_bytes": result["peak_rss_bytes"],
+    }
+
+
+def _compare_weights(place: Workplace, backend: str, check: Lockstep) -> None:
+    """Note how far the backend's weights are from NumPy's, after the check's steps or at the end."""
+    file = Path(_check(place, backend, check.steps)["out"])
+    if not file.exists():
+        file = RunFolder(place.folder / backend).weights
+    if file.exists():
+        reference = load_weights(_check(place, "reference", check.steps)["out"])
+        check.differences[backend] = largest_difference(load_weights(file), reference)
+
+
+def _write_summary(
+    place: Workplace, rows: dict[str, Any], lockstep: list[Lockstep], problem: str | None
+) -> dict[str, Any]:
+    in_lockstep = bool(lockstep) and all(c.holds(backend) for c in lockstep for backend in rows)
+    summary = {
+        "format": FORMAT,
+        "name": place.folder.name,
+        "folder": str(place.folder),
+        "d2ldrop_version": d2ldrop.__version__,
+        "machine": {
+            "platform": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "dataset": place.data.name,
+        "dataset_sha256": place.data.sha256,
+        "train_size": len(place.data.train_images),
+        "test_size": len(place.data.test_images),
+        "device": place.device,
+        "recipe": place.recipe.to_dict(),
+        "backends": rows,
+        "lockstep": [
+            {
+                "steps": check.steps,
+                "yardstick": check.yardstick,
+                "limit": check.limit,
+                "difference": check.differences,
+                "in_lockstep": {backend: check.holds(backend) for backend in rows},
+            }
+            for check in lockstep
+        ],
+        "problem": problem,
+        "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
+    }
+    write_bytes(place.folder / "summary.json", dump_json(summary, indent=2).encode())
+    return summary
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()

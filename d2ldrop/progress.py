@@ -1,0 +1,88 @@
+"""How a run shows that it is alive: a bar on a terminal, plain lines in a pipe, both on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from d2ldrop._registry import title
+
+PHASES = {"lockstep": "lockstep check", "train": "training"}
+
+
+class Progress:
+    """Shows the reports of workers; call it with a backend's name and an event."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._bar: tqdm[Any] | None = None
+        self._phase: tuple[str, str] | None = None
+
+    def __call__(self, backend: str, event: dict[str, Any]) -> None:
+        """Show one report."""
+        if self._quiet:
+            return
+        if event["event"] == "step":
+            self._step(backend, event)
+        elif event["event"] == "epoch":
+            self._epoch(backend, event)
+        elif event["event"] == "failed":
+            self.close()
+            self.say(f"{title(backend)}: FAILED: {event['message']}")
+
+    def _step(self, backend: str, event: dict[str, Any]) -> None:
+        phase = backend, event["phase"]
+        if phase != self._phase or (self._bar and event["total"] != self._bar.total):
+            self.close()
+            self._phase = phase
+            text = f"{title(backend)}: {PHASES[event['phase']]}"
+            if self._terminal:
+                # A check is done with when it is done; the bar of a run stays.
+                self._bar = tqdm(
+                    total=event["total"],
+                    desc=text,
+                    unit="step",
+                    leave=event["phase"] == "train",
+                    dynamic_ncols=True,
+                )
+            else:
+                self.say(f"{text}, {event['total']:,} steps")
+        if self._bar:
+            self._bar.update(event["done"] - self._bar.n)
+
+    def _epoch(self, backend: str, event: dict[str, Any]) -> None:
+        metrics = {
+            "loss": event["train_loss"],
+            "acc": event["train_accuracy"],
+            "test": event["test_accuracy"],
+        }
+        numbers = {
+            name: "nan" if value is None else f"{value:.4f}" for name, value in metrics.items()
+        }
+        if self._bar:
+            self._bar.set_postfix(numbers)
+        else:
+            self.say(
+                f"{title(backend)}: epoch {event['epoch']}: train loss {numbers['loss']}, "
+                f"train accuracy {numbers['acc']}, test accuracy {numbers['test']}, "
+                f"{event['seconds']:.2f} s"
+            )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def say(self, line: str) -> None:
+        """Write a line without tearing a bar apart."""
+        tqdm.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the bar, if there is one, as it is."""
+        if self._bar:
+            self._bar.close()
+        self._bar = self._phase = None

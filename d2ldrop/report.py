@@ -1,0 +1,149 @@
+"""What a comparison looks like: the table on the terminal and the curves in a picture."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from d2ldrop._registry import title
+from d2ldrop.runs import RunFolder, write_bytes
+
+# Okabe and Ito's palette, which the colour-blind can tell apart; the line styles tell the rest in grey.
+COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 3)))
+MARKERS = "os^Dv*P"
+
+
+def comparison_table(summary: dict[str, Any]) -> Table:
+    """The table of a summary: a row a backend."""
+    table = Table(title=table_title(summary), title_justify="left")
+    table.add_column("backend")
+    table.add_column("version")
+    table.add_column("s/epoch", justify="right")
+    table.add_column("train loss", justify="right")
+    table.add_column("train acc", justify="right")
+    table.add_column("test acc", justify="right")
+    table.add_column("peak MB", justify="right")
+    for check in summary["lockstep"]:
+        table.add_column(f"|ΔW| after {check['steps']:,} steps", justify="right")
+    for backend, row in summary["backends"].items():
+        table.add_row(title(backend), *_cells(row), *_differences(summary, backend))
+    return table
+
+
+def table_title(summary: dict[str, Any]) -> str:
+    """What was run, in a line; a stand-in is named as such."""
+    recipe = summary["recipe"]
+    return (
+        f"{data_title(summary)}, "
+        f"{recipe['num_epochs']} epochs, {recipe['dtype']}, dropout {_list(recipe['dropout'])}, "
+        f"lr {recipe['lr']:g}, batch {recipe['batch_size']}, seed {recipe['seed']}, "
+        f"{recipe['rng']} masks, {summary['device']}"
+    )
+
+
+def data_title(result: dict[str, Any]) -> str:
+    """The dataset of a run or a comparison and its size."""
+    known = {"fashion-mnist": "Fashion-MNIST", "stand-in": "STAND-IN DATA, NOT Fashion-MNIST"}
+    name = known.get(result["dataset"], result["dataset"])
+    return f"{name} ({result['train_size']:,}/{result['test_size']:,} images)"
+
+
+def _list(values: list[float]) -> str:
+    return "/".join(f"{value:g}" for value in values)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    if row["status"] != "ok":
+        return [f"[bold red]{row['status']}[/]", *[""] * 5]
+    return [
+        row["framework_version"],
+        f"{row['seconds_per_epoch']:.2f}",
+        f"{_or_nan(row['train_loss']):.4f}",
+        f"{row['train_accuracy']:.4f}",
+        f"{row['test_accuracy']:.4f}",
+        f"{row['peak_rss_bytes'] / 1e6:,.0f}",
+    ]
+
+
+def _or_nan(value: float | None) -> float:
+    """JSON has no NaN: it is null there."""
+    return math.nan if value is None else value
+
+
+def _differences(summary: dict[str, Any], backend: str) -> list[str]:
+    cells = []
+    for check in summary["lockstep"]:
+        if backend not in check["difference"]:
+            cells.append("")
+        else:
+            text = f"{_or_nan(check['difference'][backend]):.1e}"
+            cells.append(text if check["in_lockstep"][backend] else f"[bold red]{text} APART[/]")
+    return cells
+
+
+def remarks(summary: dict[str, Any]) -> list[str]:
+    """The lines under the table: the yardstick, what failed and why, where everything is."""
+    lines = []
+    for check in summary["lockstep"]:
+        apart = [title(b) for b, holds in check["in_lockstep"].items() if not holds]
+        verdict = f"NOT in lockstep: {', '.join(apart)}" if apart else "all in lockstep"
+        lines.append(
+            f"After {check['steps']:,} steps in float64 {verdict}: largest difference of a weight "
+            f"from NumPy's, at most {check['limit']:.1e} "
+            f"(one rounding error's nudge takes NumPy {check['yardstick']:.1e} from itself)."
+        )
+    if summary["problem"]:
+        lines.append(summary["problem"])
+    lines += [
+        f"{title(backend)} {row['status']}: {row['error']}"
+        for backend, row in summary["backends"].items()
+        if "error" in row
+    ]
+    return lines
+
+
+def draw_curves(summary: dict[str, Any]) -> Path | None:
+    """Write ``curves.png``: loss and accuracy by epoch, one line a backend; None if none has run."""
+    from matplotlib.figure import Figure  # takes a while, and not every command draws
+
+    folder = Path(summary["folder"])
+    runs = {
+        backend: json.loads(RunFolder(folder / backend).result.read_text())["epochs"]
+        for backend, row in summary["backends"].items()
+        if row["status"] == "ok"
+    }
+    if not runs:
+        return None
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    panels = (
+        ("train_loss", "training loss (nats)"),
+        ("train_accuracy", "training accuracy"),
+        ("test_accuracy", "test accuracy"),
+    )
+    for axes, (key, label) in zip(figure.subplots(1, 3), panels, strict=True):
+        for index, (backend, epochs) in enumerate(runs.items()):
+            axes.plot(
+                [epoch["epoch"] for epoch in epochs],
+                [_or_nan(epoch[key]) for epoch in epochs],
+                label=title(backend),
+                color=COLOURS[index % len(COLOURS)],
+                linestyle=STYLES[index % len(STYLES)],
+                marker=MARKERS[index % len(MARKERS)],
+                markersize=5,
+                markerfacecolor="none",
+            )
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    axes.legend()
+    figure.suptitle(table_title(summary), fontsize=10)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    write_bytes(folder / "curves.png", buffer.getvalue())
+    return folder / "curves.png"

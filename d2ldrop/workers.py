@@ -1,0 +1,122 @@
+"""One worker process a job: start it, hear its reports, and survive whatever becomes of it.
+
+A worker that dies, by a signal too, or falls silent, raises ``WorkerFailed`` here and harms nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+OnEvent = Callable[[Event], None]
+
+
+class WorkerFailed(Exception):
+    """The job did not end well; the message is one line that says how."""
+
+    def __init__(self, message: str, kind: str = "crash") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def run_worker(
+    job: dict[str, Any],
+    on_event: OnEvent,
+    *,
+    log: Path,
+    timeout: float,
+    python: str | Path = sys.executable,
+) -> None:
+    """Run one job in a process of its own; return when it has ended well.
+
+    Args:
+        job: what ``_worker`` is to do.
+        on_event: called with each report.
+        log: where what the framework prints is kept.
+        timeout: seconds without a report after which the worker counts as hung.
+        python: the interpreter; it must have d2ldrop and the framework.
+
+    Raises:
+        WorkerFailed: an error in the worker, its death, or its silence.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as log_file:
+        process = subprocess.Popen(
+            [python, "-P", "-m", "d2ldrop._worker"],  # -P: no module of the current folder
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the worker
+        )
+    failure = None
+    try:
+        _tell(process, job)
+        for event in _reports(process, timeout):
+            if event["event"] == "error":
+                failure = WorkerFailed(event["message"], event["kind"])
+            else:
+                on_event(event)
+        process.wait(timeout)
+    except (TimeoutError, subprocess.TimeoutExpired):
+        raise WorkerFailed(
+            f"hung: no sign of life for {timeout:g} s (--timeout)", "timeout"
+        ) from None
+    finally:
+        _end(process)
+    if failure or process.returncode:
+        raise failure or WorkerFailed(_cause_of_death(process.returncode, log))
+
+
+def _tell(process: subprocess.Popen[str], job: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died at once; its exit status tells the rest
+        process.stdin.write(json.dumps(job))
+        process.stdin.close()
+
+
+def _reports(process: subprocess.Popen[str], timeout: float) -> Iterator[Event]:
+    """The worker's reports until it closes its end; TimeoutError if none comes for ``timeout`` seconds."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError from None
+        if line is None:
+            return
+        yield json.loads(line)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Leave nothing of the worker behind, its children included."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _cause_of_death(returncode: int, log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    last = f": {lines[-1].strip()[:200]}" if lines else ""
+    if returncode < 0:
+        return f"killed by {signal.Signals(-returncode).name} (see {log})"
+    return f"exit status {returncode}{last} (see {log})"
