@@ -104,7 +104,7 @@ def train_step(
     dropout: tuple[float, float],
     masks: Masks = (None, None),
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD; returns the parameters, updated in place, the batch's loss and its logits."""
+    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     with autograd.record():
         logits = mlp(params, X, dropout, masks)
         loss = cross_entropy(logits, y)

@@ -83,7 +83,7 @@ def mlp(
 def forward(
     params: list[Array], X: Array, dropout: tuple[float, float], masks: Masks
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """What ``backward`` needs: the activations before (H) and after dropout (D), then the logits."""
+    """The activations before (H) and after dropout (D), for ``backward``; then the logits."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = np.maximum(X @ W1 + b1, 0)
     D1 = dropout_layer(H1, dropout[0], mask=masks[0])
@@ -144,7 +144,7 @@ def train_step(
     dropout: tuple[float, float],
     masks: Masks = (None, None),
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD; returns the parameters, updated in place, the batch's loss and its logits."""
+    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     if masks[0] is None:
         _, b1, _, b2, _, _ = params
         masks = (

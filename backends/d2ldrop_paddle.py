@@ -2,7 +2,8 @@
 
 What is particular to PaddlePaddle:
 
-- A tensor is trainable when its ``stop_gradient`` is False; gradients add up until they are cleared.
+- A tensor is trainable when its ``stop_gradient`` is False; gradients add up until they are
+  cleared.
 - ``*`` of a boolean and a float is an error: the mask is cast first.
 - On the CPU float16 has no product: dropout takes it through float32.
 """
@@ -91,7 +92,7 @@ def train_step(
     dropout: tuple[float, float],
     masks: Masks = (None, None),
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD; returns the parameters, updated in place, the batch's loss and its logits."""
+    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     logits = mlp(params, X, dropout, masks)
     loss = cross_entropy(logits, y)
     loss.backward()

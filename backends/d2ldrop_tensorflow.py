@@ -91,7 +91,7 @@ def train_step(
     dropout: tuple[float, float],
     masks: Masks = (None, None),
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD; returns the parameters, updated in place, the batch's loss and its logits."""
+    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     with tf.device(X.device):
         with tf.GradientTape() as tape:
             logits = mlp(params, X, dropout, masks)

@@ -2,10 +2,10 @@
 
 - A backend is a module with the functions of ``Backend``, found by the entry-point group
   ``d2ldrop.backends``: the key is its framework's import name, the value the module.
-- A framework is imported only when it is asked for by name or when the caller's array proves that it
-  is loaded already.
-- A framework that is missing, and one whose import would take the process down, are clear errors; one
-  that is broken shows its own error.
+- A framework is imported only when it is asked for by name or when the caller's array proves that
+  it is loaded already.
+- A framework that is missing, and one whose import would take the process down, are clear errors;
+  one that is broken shows its own error.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def backend_names() -> list[str]:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the framework can be found, without importing it (a broken one counts as installed)."""
+    """Whether the framework can be found, without importing it; a broken one can."""
     if sys.modules.get(name) is not None:
         return True
     try:

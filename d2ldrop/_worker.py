@@ -1,7 +1,7 @@
 """Inside a worker process: one job of one backend, told on stdin, reported as JSON lines on stdout.
 
-The other side is ``workers``. A worker holds one framework and does what the job says: train, take the
-steps of the lockstep check, evaluate, or tell what the framework is.
+The other side is ``workers``. A worker holds one framework and does what the job says: train,
+take the steps of the lockstep check, evaluate, or tell what the framework is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECONDS_BETWEEN_REPORTS = 0.1
 
 def main() -> None:
     """Do the job on stdin; exit 0 if it went well, 1 after an error, which is reported too."""
-    # Frameworks print on stdout. The reports keep it to themselves; the prints go to stderr, the log.
+    # Frameworks print on stdout: the reports take it for themselves, the prints go to the log.
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -42,7 +42,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     try:
         TASKS[job["task"]](job, emit)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear it
         traceback.print_exc()
         emit("error", message=f"{type(error).__name__}: {error}", kind=type(error).__name__)
         sys.exit(1)

@@ -1,7 +1,8 @@
 """How far two runs are apart, and how far apart rounding alone may take them.
 
-Training amplifies rounding by an amount that depends on the seed, so no fixed tolerance is right. The
-yardstick is NumPy against itself: what becomes of nudging its initial weights by one rounding error.
+Training amplifies rounding by an amount that depends on the seed, so no fixed tolerance is right.
+The yardstick is NumPy against itself: what becomes of nudging its initial weights by one rounding
+error.
 """
 
 from __future__ import annotations

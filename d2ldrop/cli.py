@@ -41,7 +41,7 @@ from d2ldrop.recipe import PRESETS, Recipe
 from d2ldrop.report import comparison_table, data_title, draw_curves, remarks
 from d2ldrop.runs import RunFolder, dump_json, load_weights
 from d2ldrop.training import device_name
-from d2ldrop.workers import WorkerFailed, run_worker
+from d2ldrop.workers import WorkerFailedError, run_worker
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, DataError)
@@ -59,7 +59,7 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
-    except WorkerFailed as error:
+    except WorkerFailedError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except USER_ERRORS as error:
@@ -261,7 +261,7 @@ def compare(
     name: str | None,
     **options: Any,
 ) -> None:
-    """Train on several frameworks, one after another, and compare them: BACKEND... (default: all)."""
+    """Train on several frameworks, one after another, and compare them (default: all installed)."""
     recipe = _recipe(options)
     interpreters = dict(_split_python(item) for item in pythons)
     names = check_backends(backends, interpreters)
@@ -363,7 +363,7 @@ def _probe(name: str, log: Path) -> tuple[str, str, str]:
     found: dict[str, Any] = {}
     try:
         run_worker({"task": "probe", "backend": name}, found.update, log=log, timeout=120)
-    except WorkerFailed as error:
+    except WorkerFailedError as error:
         return "", f"[bold red]broken[/]: {escape(str(error))}", ""
     return found["version"], "[green]ready[/]", ", ".join(found["devices"])
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import d2ldrop
 from d2ldrop._registry import available_backends, check_name
@@ -27,7 +27,7 @@ from d2ldrop.data import Dataset, load_data
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import FORMAT, RunFolder, dump_json, load_weights, write_bytes
 from d2ldrop.training import device_name
-from d2ldrop.workers import Event, WorkerFailed, run_worker
+from d2ldrop.workers import Event, WorkerFailedError, run_worker
 
 REFERENCE = "numpy"
 OnEvent = Callable[[str, Event], None]
@@ -59,7 +59,7 @@ class Workplace:
     on_event: OnEvent
 
     def run(self, backend: str, *, log: Path, **job: Any) -> None:
-        """Run one job of one backend; raise WorkerFailed if it does not end well."""
+        """Run one job of one backend; raise WorkerFailedError if it does not end well."""
         run_worker(
             {
                 "backend": backend,
@@ -92,8 +92,8 @@ def compare_backends(
 ) -> dict[str, Any]:
     """Train the same recipe on several frameworks, each in a process of its own, one after another.
 
-    Each first takes ``lockstep_steps`` steps in float64, and its weights are compared with NumPy's. In
-    float64 with shared masks the weights after the whole run are compared too.
+    Each first takes ``lockstep_steps`` steps in float64, and its weights are compared with
+    NumPy's. In float64 with shared masks the weights after the whole run are compared too.
 
     Args:
         backends: their names; every installed one if not given.
@@ -109,8 +109,8 @@ def compare_backends(
         on_event: called with a backend's name and each report of its worker.
 
     Returns:
-        What ``summary.json`` holds (README, formats); ``ok`` is True if all ran and are in lockstep. A
-        worker's failure is a row that says so, not an exception.
+        What ``summary.json`` holds (README, formats); ``ok`` is True if all ran and are in
+        lockstep. A worker's failure is a row that says so, not an exception.
 
     Raises:
         ValueError, TypeError, ImportError, DataError: a bad argument, before any work is begun.
@@ -131,7 +131,7 @@ def compare_backends(
         try:
             try:
                 lockstep = _measure_yardsticks(place, lockstep_steps)
-            except WorkerFailed as error:
+            except WorkerFailedError as error:
                 problem = f"NumPy's reference run failed: {error}"
             for backend in names:
                 rows[backend] = {"status": "interrupted"}
@@ -266,7 +266,7 @@ def _run_backend(
             resume=resume,
             checks=[_check(place, backend, lockstep_steps)],
         )
-    except WorkerFailed as error:
+    except WorkerFailedError as error:
         place.on_event(backend, {"event": "failed", "message": str(error)})
         return {"status": "failed", "error": str(error)}
     result = json.loads(folder.result.read_text())
@@ -283,7 +283,7 @@ def _run_backend(
 
 
 def _compare_weights(place: Workplace, backend: str, check: Lockstep) -> None:
-    """Note how far the backend's weights are from NumPy's, after the check's steps or at the end."""
+    """Note how far the backend's weights are from NumPy's after the check's steps."""
     file = Path(_check(place, backend, check.steps)["out"])
     if not file.exists():
         file = RunFolder(place.folder / backend).weights

@@ -1,7 +1,8 @@
 """Fashion-MNIST: where it is found, how it is checked, how it is fetched; and its stand-in.
 
-Fashion-MNIST: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine
-learning algorithms" (arXiv:1708.07747). The files are IDX, gzipped or not; what counts is the content.
+Fashion-MNIST: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking
+machine learning algorithms" (arXiv:1708.07747). The files are IDX, gzipped or not; what counts is
+the content.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class DataError(Exception):
     """The data cannot be had, or a file is not what it must be; the message says which and why."""
 
 
-class DataNotFound(DataError):
+class DataNotFoundError(DataError):
     """Fashion-MNIST is in none of the places looked at."""
 
 
@@ -126,14 +127,14 @@ def load_data(
     else then; in the user's cache; in Debian's package dataset-fashion-mnist; on the network.
 
     Args:
-        dataset: "fashion-mnist"; "stand-in", which is drawn by code; or "auto": the real data where it
-            can be had, otherwise the stand-in, with a StandInWarning.
+        dataset: "fashion-mnist"; "stand-in", which is drawn by code; or "auto": the real data
+            where it can be had, otherwise the stand-in, with a StandInWarning.
         data_dir: a folder that holds the four files.
         train_size, test_size: how many images to keep, from the first on; all if not given.
 
     Raises:
         ValueError: an unknown dataset, or a size out of range.
-        DataNotFound: no Fashion-MNIST in any of the places.
+        DataNotFoundError: no Fashion-MNIST in any of the places.
         DataError: a file is there but is not what it must be. It is left as it is.
     """
     if dataset not in ("auto", "fashion-mnist", "stand-in"):
@@ -148,7 +149,7 @@ def load_data(
         return _stand_in(train_size, test_size)
     try:
         arrays = read_fashion_mnist(find_fashion_mnist(data_dir) or download())
-    except DataNotFound as error:
+    except DataNotFoundError as error:
         if dataset == "fashion-mnist":
             raise
         warnings.warn(
@@ -232,7 +233,7 @@ def read_fashion_mnist(folder: Path) -> list[npt.NDArray[np.uint8]]:
     for file in FILES:
         path = _path(folder, file)
         if path is None:
-            raise DataNotFound(f"{folder} lacks {file.name}")
+            raise DataNotFoundError(f"{folder} lacks {file.name}")
         arrays.append(_read(path, file))
     return arrays
 
@@ -287,7 +288,7 @@ def download(mirrors: Sequence[str] = MIRRORS) -> Path:
     A file enters the cache whole and verified or not at all. Each mirror is asked up to twice.
 
     Raises:
-        DataNotFound: no mirror gave a good copy; the message says what each one answered.
+        DataNotFoundError: no mirror gave a good copy; the message says what each one answered.
     """
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
@@ -316,7 +317,7 @@ def _fetch(file: _File, folder: Path, mirrors: Sequence[str]) -> None:
             else:
                 partial.replace(folder / partial.name)
                 return
-    raise DataNotFound(
+    raise DataNotFoundError(
         f"{file.name} could not be downloaded: " + "; ".join(dict.fromkeys(failures))
     )
 
@@ -330,6 +331,7 @@ def _reason(error: Exception) -> str:
 def to_network(images: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[Any]:
     """Images uint8 (n, 28, 28) as the network takes them: (n, 784) of ``dtype``, in [0, 1].
 
-    Divided in ``dtype`` itself: float32 pixels would move a float64 run as far as float32 weights do.
+    Divided in ``dtype`` itself: float32 pixels would move a float64 run as far as float32 weights
+    do.
     """
     return np.divide(images.reshape(len(images), -1), 255, dtype=dtype)

@@ -1,4 +1,4 @@
-"""``dropout_layer``: the arguments are checked once, here, and the array's own framework does the work."""
+"""``dropout_layer``: arguments are checked once, here; the array's own framework does the work."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ def dropout_layer(
 ) -> T:
     """Drop each element of ``X`` with probability ``dropout`` and divide the others by 1 - dropout.
 
-    Inverted dropout: the expectation of every element stays what it was. The mask is one of three: a
-    given ``mask``; with ``seed``, the shared stream's, the same bit for bit on every framework; else a
-    fresh one from the framework's own generator. Gradients flow through by the framework's own means
-    (NumPy: ``dropout_backward``). Non-finite elements follow IEEE: a dropped infinity gives NaN.
+    Inverted dropout: the expectation of every element stays what it was. The mask is one of
+    three: a given ``mask``; with ``seed``, the shared stream's, the same bit for bit on every
+    framework; else a fresh one from the framework's own generator. Gradients flow through by the
+    framework's own means (NumPy: ``dropout_backward``). Non-finite elements follow IEEE: a
+    dropped infinity gives NaN.
 
     Args:
-        X: a floating-point array of any shape: NumPy, PyTorch, TensorFlow, MXNet (``mx.np``), Paddle.
+        X: a floating-point array of any shape: NumPy, PyTorch, TensorFlow, MXNet (``mx.np``),
+            Paddle.
         dropout: the probability to drop, in [0, 1]; 0 returns ``X`` itself, 1 gives zeros.
         mask: booleans of ``X``'s shape, True keeps: a NumPy array or one of ``X``'s framework.
         seed: an integer in [0, 2**64) that selects the shared stream.
@@ -41,13 +43,13 @@ def dropout_layer(
         An array of ``X``'s type, dtype, shape and device.
 
     Raises:
-        TypeError: ``X`` is no floating-point array, ``dropout`` no number, ``mask`` no boolean array,
-            or ``seed``, ``step`` or ``site`` no integer.
+        TypeError: ``X`` is no floating-point array, ``dropout`` no number, ``mask`` no boolean
+            array, or ``seed``, ``step`` or ``site`` no integer.
         ValueError: ``dropout`` lies outside [0, 1], ``mask`` has another shape than ``X``, both
             ``mask`` and ``seed`` are given, or ``step`` or ``site`` without ``seed``.
 
-    Source: Srivastava et al., "Dropout" (JMLR 15, 2014), section 10, for the scaling while training;
-    *Dive into Deep Learning*, section 4.6.
+    Source: Srivastava et al., "Dropout" (JMLR 15, 2014), section 10, for the scaling while
+    training; *Dive into Deep Learning*, section 4.6.
 
     >>> dropout_layer(np.arange(8, dtype=np.float32), 0.5, seed=0)
     array([ 0.,  0.,  4.,  0.,  8.,  0., 12.,  0.], dtype=float32)
@@ -76,16 +78,16 @@ def dropout_backward(
 ) -> T:
     """The gradient of ``dropout_layer``: ``mask * dY / (1 - dropout)``, same mask and same scale.
 
-    For NumPy, which has no automatic differentiation; it takes the other frameworks' arrays too. Give
-    it the ``mask``, or the ``seed``, ``step`` and ``site``, of the forward pass.
+    For NumPy, which has no automatic differentiation; it takes the other frameworks' arrays too.
+    Give it the ``mask``, or the ``seed``, ``step`` and ``site``, of the forward pass.
 
     Args:
         dY: the gradient with respect to the layer's output, of the output's shape and dtype.
         dropout: as in ``dropout_layer``, like all further arguments.
 
     Raises:
-        TypeError, ValueError: as ``dropout_layer``; ValueError too if neither ``mask`` nor ``seed`` is
-            given, for a fresh mask cannot be the forward pass's.
+        TypeError, ValueError: as ``dropout_layer``; ValueError too if neither ``mask`` nor
+            ``seed`` is given, for a fresh mask cannot be the forward pass's.
 
     >>> dropout_backward(np.ones(4), 0.5, mask=np.array([True, False, True, True]))
     array([2., 0., 2., 2.])

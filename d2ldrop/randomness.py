@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ VERSION = 1
 
 
 class Purpose(IntEnum):
-    """What a stream is for, the second word of its key. New purposes are appended, never renumbered."""
+    """What a stream is for: the second word of its key. New ones are appended, none renumbered."""
 
     WEIGHTS = 1
     ORDER = 2
@@ -40,7 +41,8 @@ def check_word(value: int, argument: str) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(
-            f"{argument} must be an integer in [0, 2**64), got {value!r} of type {type(value).__name__}"
+            f"{argument} must be an integer in [0, 2**64), "
+            f"got {value!r} of type {type(value).__name__}"
         )
     if not 0 <= value < 2**64:
         raise ValueError(f"{argument} must be an integer in [0, 2**64), got {value}")
@@ -49,14 +51,14 @@ def check_word(value: int, argument: str) -> int:
 
 def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:
     """The bit generator of one purpose; ``a`` and ``b`` say which epoch, step, site or layer."""
-    # As uint64 arrays: NumPy reads a list that mixes small integers and those above 2**63 as float64.
+    # As uint64 arrays: NumPy would make float64 of a list with a word above 2**63 in it.
     key = np.array([seed, purpose], dtype=np.uint64)
     counter = np.array([0, 0, a, b], dtype=np.uint64)
     return np.random.Philox(key=key, counter=counter)
 
 
 def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
-    """The order in which epoch ``epoch`` (from 0) visits ``n`` examples: a permutation, shape (n,)."""
+    """The order in which an epoch (from 0) visits ``n`` examples: a permutation, shape (n,)."""
     words = stream(seed, Purpose.ORDER, a=epoch).random_raw(n)
     return np.argsort(words, kind="stable")
 
@@ -64,7 +66,7 @@ def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
 def dropout_mask(
     shape: Sequence[int], dropout: float, *, seed: int, step: int = 0, site: int = 0
 ) -> npt.NDArray[np.bool_]:
-    """The keep mask of one step and site: a boolean array of ``shape``, True with probability 1 - p.
+    """The keep mask of one step and site: booleans of ``shape``, True with probability 1 - p.
 
     A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
     multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
@@ -87,12 +89,13 @@ def dropout_mask(
 def initial_weights(
     seed: int, sizes: Sequence[int], dtype: npt.DTypeLike = np.float32
 ) -> dict[str, npt.NDArray[Any]]:
-    """Weights and biases of an MLP with layers of ``sizes``: W1 (sizes[0], sizes[1]), b1 (sizes[1],), …
+    """Weights and biases of an MLP: W1 (sizes[0], sizes[1]), b1 (sizes[1],), W2 and so on.
 
-    Weights are N(0, 0.01**2) as in the book (section 4.6), drawn in float64, then cast; biases are 0.
+    Weights are N(0, 0.01**2) as in the book (section 4.6), drawn in float64, then cast; biases
+    are 0.
     """
     params: dict[str, npt.NDArray[Any]] = {}
-    for layer, shape in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, shape in enumerate(pairwise(sizes)):
         normal = np.random.Generator(stream(seed, Purpose.WEIGHTS, a=layer)).standard_normal(shape)
         params[f"W{layer + 1}"] = (0.01 * normal).astype(dtype)
         params[f"b{layer + 1}"] = np.zeros(shape[1], dtype)
@@ -102,7 +105,7 @@ def initial_weights(
 def nudged(
     params: dict[str, npt.NDArray[Any]], seed: int, nudge: int
 ) -> dict[str, npt.NDArray[Any]]:
-    """``params`` times (1 + 2**-52 N(0, 1)): what one rounding error in each weight would make of them."""
+    """``params`` times (1 + 2**-52 N(0, 1)): as if each had suffered one rounding error."""
     moved = {}
     for index, (name, values) in enumerate(params.items()):
         bits = stream(seed, Purpose.NUDGE, a=nudge, b=index)

@@ -1,4 +1,4 @@
-"""``Recipe``: every hyper-parameter of a run. The command line's options are made from its fields."""
+"""``Recipe``: the hyper-parameters of a run. The command line's options are made of its fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _field(default: Any, about: str, choices: Sequence[str] = ()) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The hyper-parameters of a run; the defaults are the book's (D2L, Chinese edition, section 4.6).
+    """The hyper-parameters of a run; the defaults are the book's (D2L 4.6, Chinese edition).
 
     Raises:
         TypeError: a value of the wrong type.

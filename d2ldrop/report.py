@@ -13,7 +13,7 @@ from rich.table import Table
 from d2ldrop._registry import title
 from d2ldrop.runs import RunFolder, write_bytes
 
-# Okabe and Ito's palette, which the colour-blind can tell apart; the line styles tell the rest in grey.
+# Okabe and Ito's palette, for the colour-blind; in grey the line styles tell them apart.
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 3)))
 MARKERS = "os^Dv*P"
@@ -109,7 +109,7 @@ def remarks(summary: dict[str, Any]) -> list[str]:
 
 
 def draw_curves(summary: dict[str, Any]) -> Path | None:
-    """Write ``curves.png``: loss and accuracy by epoch, one line a backend; None if none has run."""
+    """Write ``curves.png``: loss and accuracy by epoch, a line a backend; None if none has run."""
     from matplotlib.figure import Figure  # takes a while, and not every command draws
 
     folder = Path(summary["folder"])

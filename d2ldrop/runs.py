@@ -1,6 +1,7 @@
 """The folder of a run: results, trace, weights, and the checkpoint that a killed run resumes from.
 
-Every file is written whole or not at all. ``result.json`` comes last: where it is, the run is complete.
+Every file is written whole or not at all. ``result.json`` comes last: where it is, the run is
+complete.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def _read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, st
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a reader, or a kill in the middle, sees the old one or the new."""
+    """Write a file whole or not at all, whoever reads it or kills us in the middle."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:

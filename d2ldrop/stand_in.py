@@ -65,6 +65,7 @@ def stand_in(
 
 def _split(size: int, seed: int, split: int) -> tuple[Images, Images]:
     """The images and labels of split 0, training, or 1, test."""
+    # The row GRAIN stays unused: noise is read below, in bytes and a chunk at a time.
     quantities = _Quantity.CUT + max(len(ranges) for _, ranges in _GARMENTS)
     drawn = np.stack([_uniform(size, seed, split, quantity) for quantity in range(quantities)])
     labels = np.floor(10 * drawn[_Quantity.LABEL]).astype(np.uint8)
@@ -138,7 +139,7 @@ def _top(
     neck: Float,
     front: Float,
 ) -> Float:
-    """Whatever hangs from the shoulders: arms down to ``sleeve``, a line of darkness ``front``."""
+    """What hangs from the shoulders: arms end at ``sleeve``, ``front`` darkens the opening."""
     side: Float = np.abs(x)
     half = width - waist * np.maximum(1 - np.abs(2 * y), 0) + flare * np.maximum(y, 0)
     body = np.minimum(half - side, hem - y)

@@ -1,7 +1,8 @@
 """The one loop that trains every backend: batches, masks, steps, metrics.
 
-All that a framework does is in its backend's ``train_step`` and ``predict``; everything here is the same
-for all of them, and so are the numbers: weights, batch order and masks come from ``randomness``.
+All that a framework does is in its backend's ``train_step`` and ``predict``; everything here is
+the same for all of them, and so are the numbers: weights, batch order and masks come from
+``randomness``.
 """
 
 from __future__ import annotations
@@ -159,9 +160,8 @@ def _train_epochs(
     for epoch in range(len(run.history), recipe.num_epochs):
         start = time.perf_counter()
         losses, logits = [], []
-        for params, batch_loss, batch_logits in train_steps(
-            module, params, X, y, recipe, epoch, run.device
-        ):
+        for step in train_steps(module, params, X, y, recipe, epoch, run.device):
+            params, batch_loss, batch_logits = step
             losses.append(batch_loss)
             logits.append(batch_logits)
             if on_step:
@@ -257,16 +257,17 @@ def take_steps(
     steps = chain.from_iterable(
         train_steps(module, params, X, y, recipe, epoch, device) for epoch in count()
     )
-    for step, (params, _, _) in enumerate(islice(steps, num_steps), start=1):
+    for done, step in enumerate(islice(steps, num_steps), start=1):
+        params, _, _ = step
         if on_step:
-            on_step(step, num_steps)
+            on_step(done, num_steps)
     return _copies(module, params, weights)
 
 
 def evaluate(
     weights: Weights, backend: str, data: Dataset | str = "auto", *, device: str = "cpu"
 ) -> tuple[float, float]:
-    """Loss (mean softmax cross-entropy) and accuracy of weights on the test images, without dropout.
+    """Mean softmax cross-entropy and accuracy of weights on the test images, without dropout.
 
     Raises:
         ValueError, ImportError, DataError: as ``train``.

@@ -1,6 +1,7 @@
 """One worker process a job: start it, hear its reports, and survive whatever becomes of it.
 
-A worker that dies, by a signal too, or falls silent, raises ``WorkerFailed`` here and harms nothing else.
+A worker that dies, by a signal too, or falls silent, raises ``WorkerFailedError`` here and harms
+nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
 
 
-class WorkerFailed(Exception):
+class WorkerFailedError(Exception):
     """The job did not end well; the message is one line that says how."""
 
     def __init__(self, message: str, kind: str = "crash") -> None:
@@ -47,7 +48,7 @@ def run_worker(
         python: the interpreter; it must have d2ldrop and the framework.
 
     Raises:
-        WorkerFailed: an error in the worker, its death, or its silence.
+        WorkerFailedError: an error in the worker, its death, or its silence.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as log_file:
@@ -65,18 +66,18 @@ def run_worker(
         _tell(process, job)
         for event in _reports(process, timeout):
             if event["event"] == "error":
-                failure = WorkerFailed(event["message"], event["kind"])
+                failure = WorkerFailedError(event["message"], event["kind"])
             else:
                 on_event(event)
         process.wait(timeout)
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise WorkerFailed(
+        raise WorkerFailedError(
             f"hung: no sign of life for {timeout:g} s (--timeout)", "timeout"
         ) from None
     finally:
         _end(process)
     if failure or process.returncode:
-        raise failure or WorkerFailed(_cause_of_death(process.returncode, log))
+        raise failure or WorkerFailedError(_cause_of_death(process.returncode, log))
 
 
 def _tell(process: subprocess.Popen[str], job: dict[str, Any]) -> None:
@@ -87,7 +88,7 @@ def _tell(process: subprocess.Popen[str], job: dict[str, Any]) -> None:
 
 
 def _reports(process: subprocess.Popen[str], timeout: float) -> Iterator[Event]:
-    """The worker's reports until it closes its end; TimeoutError if none comes for ``timeout`` seconds."""
+    """The worker's reports, until it ends them; TimeoutError after ``timeout`` silent seconds."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
