@@ -7,6 +7,9 @@ What is particular to MXNet:
 - Operations are queued: a result is there when its values are read.
 """
 
+# pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportOptionalMemberAccess=false
+# pyright: reportOperatorIssue=false
+# (mxnet has no types: it makes most of its functions while it is imported.)
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -49,7 +52,7 @@ def to_numpy(x: Array) -> npt.NDArray[Any]:
 
 def manual_seed(seed: int) -> None:
     """Seed MXNet's own generators."""
-    mx.np.random.seed(seed)
+    mx.random.seed(seed)
 
 
 @use_np

@@ -2,8 +2,7 @@
 
 What is particular to PaddlePaddle:
 
-- A tensor is trainable when its ``stop_gradient`` is False; gradients add up until they are
-  cleared.
+- A tensor is trainable when its ``stop_gradient`` is False; by default it is True.
 - ``*`` of a boolean and a float is an error: the mask is cast first.
 - On the CPU float16 has no product: dropout takes it through float32.
 """
@@ -95,11 +94,10 @@ def train_step(
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     logits = mlp(params, X, dropout, masks)
     loss = cross_entropy(logits, y)
-    loss.backward()
+    grads = paddle.grad(loss, params)
     with paddle.no_grad():
-        for param in params:
-            param.subtract_(lr * param.grad)
-            param.clear_grad()
+        for param, grad in zip(params, grads, strict=True):
+            param.subtract_(lr * grad)
     return params, loss.detach(), logits.detach()
 
 

@@ -7,6 +7,8 @@ What is particular to TensorFlow:
 - ``*`` of a boolean and a float is a logical and: the mask is cast first.
 """
 
+# pyright: reportReturnType=false, reportArgumentType=false, reportOperatorIssue=false
+# (The stubs in use are partial: a variable is no tensor there, and every gradient may be sparse.)
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -2,8 +2,9 @@
 
 What is particular to PyTorch:
 
-- autograd adds up gradients: each step empties them again.
-- The update of a parameter must not be recorded, hence ``no_grad``.
+- What is computed from a parameter is recorded as it is computed; its update must not be, hence
+  ``no_grad``.
+- ``autograd.grad`` returns the gradients; ``loss.backward()`` would add them to ``param.grad``.
 - A GPU is called "cuda" here and "gpu" in every other framework.
 """
 
@@ -92,11 +93,10 @@ def train_step(
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     logits = mlp(params, X, dropout, masks)
     loss = cross_entropy(logits, y)
-    loss.backward()
+    grads = torch.autograd.grad(loss, params)
     with torch.no_grad():
-        for param in params:
-            param -= lr * param.grad
-            param.grad = None
+        for param, grad in zip(params, grads, strict=True):
+            param -= lr * grad
     return params, loss.detach(), logits.detach()
 
 

@@ -40,6 +40,7 @@ def mxnet_import() -> Iterator[None]:
         np.bool = np.bool_  # type: ignore[attr-defined, misc, unused-ignore]
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # its own use of old NumPy names
             yield
     finally:
         if alias_missing:

@@ -110,7 +110,7 @@ class Dataset:
         """Of the bytes of the four arrays, one after another."""
         digest = hashlib.sha256()
         for array in self.arrays:
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
@@ -148,7 +148,7 @@ def load_data(
             )
         return _stand_in(train_size, test_size)
     try:
-        arrays = read_fashion_mnist(find_fashion_mnist(data_dir) or download())
+        arrays = read_fashion_mnist(find_fashion_mnist(data_dir) or download(MIRRORS))
     except DataNotFoundError as error:
         if dataset == "fashion-mnist":
             raise

@@ -103,7 +103,7 @@ def _pair(value: Any, name: str) -> Sequence[Any]:
         raise TypeError(f"{name} must be two values, one a hidden layer, got {value!r}")
     if len(value) != 2:
         raise ValueError(f"{name} must be two values, one a hidden layer, got {len(value)}")
-    return value
+    return list(value)
 
 
 PRESETS = {

@@ -126,7 +126,8 @@ def draw_curves(summary: dict[str, Any]) -> Path | None:
         ("train_accuracy", "training accuracy"),
         ("test_accuracy", "test accuracy"),
     )
-    for axes, (key, label) in zip(figure.subplots(1, 3), panels, strict=True):
+    all_axes = figure.subplots(1, len(panels))
+    for axes, (key, label) in zip(all_axes, panels, strict=True):
         for index, (backend, epochs) in enumerate(runs.items()):
             axes.plot(
                 [epoch["epoch"] for epoch in epochs],
@@ -141,7 +142,7 @@ def draw_curves(summary: dict[str, Any]) -> Path | None:
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    axes.legend()
+    all_axes[-1].legend()
     figure.suptitle(table_title(summary), fontsize=10)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)

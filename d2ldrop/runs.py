@@ -77,10 +77,7 @@ class RunFolder:
         self._refuse_other_run(run, saved)
         run.trace = tensors.pop("trace")
         run.weights = {name: tensors[name] for name in PARAM_NAMES}
-        run.history = [
-            EpochResult(**{k: math.nan if v is None else v for k, v in epoch.items()})
-            for epoch in saved["epochs"]
-        ]
+        run.history = [EpochResult(**_with_nan(epoch)) for epoch in saved["epochs"]]
         run.peak_rss_bytes = saved["peak_rss_bytes"]
 
     def _refuse_other_run(self, run: Run, saved: dict[str, Any]) -> None:
@@ -161,6 +158,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def dump_json(value: Any, indent: int | None = None) -> str:
     """Strict JSON: a number that is not finite becomes null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def _with_nan(values: dict[str, Any]) -> dict[str, Any]:
+    """What ``dump_json`` has written as null."""
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def _finite(value: Any) -> Any:

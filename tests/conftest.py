@@ -1,0 +1,84 @@
+"""One process a framework.
+
+A test that takes the fixture ``backend`` runs once for each backend, its name in the test's. Under
+pytest-xdist (the default, see pyproject.toml) all tests of a backend run in a process of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from d2ldrop import backend_names, get_backend
+from d2ldrop._registry import Backend, install_hint, is_installed
+
+REQUIRED = re.split(r"[,\s]+", os.environ.get("D2LDROP_TEST_BACKENDS", "numpy").strip())
+FRAMEWORKS = ["torch", "tensorflow", "mxnet", "paddle", "jax"]
+FULL_RUNS = "test_full_runs.py"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend_name" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("only")
+        names = marker.args if marker else backend_names()
+        metafunc.parametrize("backend_name", [_param(name) for name in names])
+
+
+def _param(name: str) -> Any:
+    missing = not is_installed(name) and name not in REQUIRED
+    reason = f"{name} is not installed: {install_hint(name)}"
+    return pytest.param(name, marks=pytest.mark.skipif(missing, reason=reason))
+
+
+@pytest.fixture
+def backend(backend_name: str) -> Backend[Any]:
+    """A backend's module; asked for by tests that are to run on each."""
+    others = [f for f in FRAMEWORKS if f in sys.modules and f != backend_name]
+    if others and backend_name != "numpy":
+        pytest.fail(f"{backend_name} would be the second framework in a process with {others}")
+    return get_backend(backend_name)
+
+
+@pytest.fixture(autouse=True)
+def _one_framework_a_process() -> Iterator[None]:
+    yield
+    loaded = [framework for framework in FRAMEWORKS if framework in sys.modules]
+    assert len(loaded) <= 1, f"one process holds {loaded}: each test process may hold one framework"
+
+
+def scope(nodeid: str) -> str:
+    """The process that a test runs in: its backend's, or that of the tests without one."""
+    parameters = re.split(r"[\[\]-]", nodeid.partition("[")[2])
+    named = [name for name in backend_names() if name in parameters]
+    if named:
+        return named[0]
+    return FULL_RUNS if FULL_RUNS in nodeid else "core"
+
+
+class OneBackendPerProcess(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """As many processes as scopes, so that none gets a second one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope(nodeid)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return len(backend_names()) + 2
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBackendPerProcess:
+    return OneBackendPerProcess(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _no_user_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache, or depends on the user's settings."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("D2LDROP_DATA_DIR", raising=False)

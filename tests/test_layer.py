@@ -1,0 +1,409 @@
+"""``dropout_layer`` on every framework: the same values, the same dtypes, the same errors."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import d2ldrop
+from d2ldrop import dropout_backward, dropout_layer, dropout_mask
+from d2ldrop._registry import Backend
+
+Module = Backend[Any]
+
+
+def book_X(backend: Module) -> Any:
+    return backend.from_numpy(np.arange(16, dtype=np.float32).reshape(2, 8))
+
+
+def ones(backend: Module, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    return backend.from_numpy(np.ones(shape, dtype))
+
+
+# The book's three calls
+
+
+def test_p_0_returns_X_itself(backend: Module) -> None:
+    X = book_X(backend)
+    assert dropout_layer(X, 0) is X
+
+
+def test_p_half_doubles_what_survives(backend: Module) -> None:
+    X = np.arange(16, dtype=np.float32).reshape(2, 8)
+    Y = backend.to_numpy(dropout_layer(book_X(backend), 0.5))
+    kept = Y != 0
+    np.testing.assert_array_equal(Y[kept], 2 * X[kept])
+    assert not kept.all()  # each of 15 elements survived: one run in 30,000
+    assert kept.any()
+
+
+def test_p_1_gives_zeros(backend: Module) -> None:
+    Y = backend.to_numpy(dropout_layer(book_X(backend), 1))
+    np.testing.assert_array_equal(Y, np.zeros((2, 8), np.float32))
+
+
+# Which mask
+
+
+@pytest.mark.parametrize(
+    ("seed", "step", "site", "dropout", "expected"),
+    [
+        (0, 0, 0, 0.5, [[1, 0, 1, 0, 1, 0, 1, 0], [1, 1, 1, 0, 1, 0, 1, 0]]),
+        (0, 0, 0, 0.2, [[1, 0, 1, 0, 1, 0, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1]]),
+        (42, 7, 1, 0.5, [[1, 0, 0, 1, 1, 0, 0, 1], [1, 1, 0, 1, 0, 0, 1, 1]]),
+    ],
+)
+def test_the_shared_stream_gives_the_golden_masks(
+    backend: Module, seed: int, step: int, site: int, dropout: float, expected: list[list[int]]
+) -> None:
+    Y = dropout_layer(ones(backend, (2, 8)), dropout, seed=seed, step=step, site=site)
+    np.testing.assert_array_equal(backend.to_numpy(Y) != 0, np.array(expected, bool))
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.2, 0.5, 0.9])
+def test_the_mask_applied_is_the_shared_mask_bit_for_bit(backend: Module, dropout: float) -> None:
+    Y = dropout_layer(ones(backend, (256, 256)), dropout, seed=2**64 - 1, step=2349, site=1)
+    expected = dropout_mask((256, 256), dropout, seed=2**64 - 1, step=2349, site=1)
+    np.testing.assert_array_equal(backend.to_numpy(Y) != 0, expected)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_given_mask_decides(backend: Module, native: bool) -> None:
+    keep = np.random.default_rng(0).random((2, 8)) < 0.5
+    mask = backend.from_numpy(keep) if native else keep
+    Y = dropout_layer(ones(backend, (2, 8)), 0.2, mask=mask)
+    np.testing.assert_allclose(backend.to_numpy(Y), keep / 0.8, rtol=1e-6)
+
+
+def test_masks_from_views_are_taken(backend: Module) -> None:
+    keep = (np.arange(16).reshape(8, 2) % 3 > 0).T[:, ::-1]
+    Y = dropout_layer(ones(backend, (2, 8)), 0.5, mask=keep)
+    np.testing.assert_array_equal(backend.to_numpy(Y), 2.0 * keep)
+
+
+def test_without_mask_and_seed_each_call_draws_a_fresh_mask(backend: Module) -> None:
+    X = ones(backend, (64, 64))
+    first, second = (backend.to_numpy(dropout_layer(X, 0.5)) for _ in range(2))
+    assert (first != second).any()
+
+
+def test_a_fresh_mask_drops_with_probability_p(backend: Module) -> None:
+    backend.manual_seed(1)
+    n, p = 200_000, 0.2
+    dropped = np.sum(backend.to_numpy(dropout_layer(ones(backend, (n,)), p)) == 0)
+    assert abs(dropped - n * p) < 5 * np.sqrt(n * p * (1 - p))
+
+
+def test_manual_seed_repeats_fresh_masks(backend: Module) -> None:
+    X = ones(backend, (32, 32))
+    results = []
+    for _ in range(2):
+        backend.manual_seed(7)
+        results.append([backend.to_numpy(dropout_layer(X, 0.5)) for _ in range(2)])
+    np.testing.assert_array_equal(results[0], results[1])
+
+
+def test_the_expectation_is_kept(backend: Module) -> None:
+    Y = backend.to_numpy(dropout_layer(ones(backend, (400, 400)), 0.3, seed=5))
+    assert Y.mean() == pytest.approx(1, abs=5 * np.sqrt(0.3 / 0.7 / Y.size))
+
+
+# What kind of array
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dropout", [0, 0.5, 1])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_type_dtype_and_shape_stay(
+    backend: Module, dtype: str, dropout: float, fresh: bool
+) -> None:
+    X = ones(backend, (4, 6), dtype)
+    Y = dropout_layer(X, dropout, seed=None if fresh else 3)
+    assert type(Y) is type(X)
+    assert Y.dtype == X.dtype
+    assert tuple(Y.shape) == (4, 6)
+    assert set(np.unique(backend.to_numpy(Y))) <= {0, 1, 2}
+
+
+@pytest.mark.only("numpy", "torch", "tensorflow", "paddle")
+@pytest.mark.parametrize("dropout", [0, 0.5, 1])
+def test_bfloat16(backend: Module, backend_name: str, dropout: float) -> None:
+    X, to_float32 = bfloat16_ones(backend_name, (4, 6))
+    Y = dropout_layer(X, dropout, seed=3)
+    assert Y.dtype == X.dtype
+    expected = 1.0 if dropout == 0 else dropout_mask((4, 6), dropout, seed=3) * 2.0
+    np.testing.assert_array_equal(to_float32(Y), np.broadcast_to(expected, (4, 6)))
+
+
+def bfloat16_ones(name: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Ones in bfloat16 by the framework's own means, and the way to read them."""
+    if name == "numpy":
+        ml_dtypes = pytest.importorskip("ml_dtypes")
+        return np.ones(shape, ml_dtypes.bfloat16), lambda Y: Y.astype(np.float32)
+    if name == "torch":
+        import torch
+
+        return torch.ones(shape, dtype=torch.bfloat16), lambda Y: Y.float().numpy()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return tf.ones(shape, tf.bfloat16), lambda Y: tf.cast(Y, tf.float32).numpy()
+    import paddle
+
+    return paddle.ones(shape, "bfloat16"), lambda Y: Y.astype("float32").numpy()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (3, 0), (1,), (2, 3, 4, 5)])
+@pytest.mark.parametrize("dropout", [0, 0.5, 1])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_any_shape(backend: Module, shape: tuple[int, ...], dropout: float, fresh: bool) -> None:
+    X = ones(backend, shape)
+    Y = dropout_layer(X, dropout, seed=None if fresh else 0)
+    assert type(Y) is type(X)
+    assert tuple(Y.shape) == shape
+    assert set(np.unique(backend.to_numpy(Y))) <= {0, 1, 2}
+
+
+@pytest.mark.only("numpy", "torch", "mxnet", "paddle")
+def test_non_contiguous_arrays(backend: Module) -> None:
+    values = np.arange(48, dtype=np.float32).reshape(6, 8)
+    X = backend.from_numpy(values).T[1:7:2]
+    mask = dropout_mask((3, 6), 0.5, seed=0)
+    Y = backend.to_numpy(dropout_layer(X, 0.5, mask=mask))
+    np.testing.assert_array_equal(Y, 2 * mask * values.T[1:7:2])
+
+
+def test_X_is_not_changed(backend: Module) -> None:
+    X = book_X(backend)
+    for p in (0.0, 0.5, 1.0):
+        dropout_layer(X, p, seed=0)
+    np.testing.assert_array_equal(
+        backend.to_numpy(X), np.arange(16, dtype=np.float32).reshape(2, 8)
+    )
+
+
+@pytest.mark.parametrize(
+    "dropout",
+    [0.5, np.float32(0.5), np.float64(0.5), np.float16(0.5)],
+    ids=lambda p: type(p).__name__,
+)
+def test_p_may_be_any_real_number(backend: Module, dropout: float) -> None:
+    Y = backend.to_numpy(dropout_layer(book_X(backend), dropout, seed=0))
+    expected = backend.to_numpy(dropout_layer(book_X(backend), 0.5, seed=0))
+    np.testing.assert_array_equal(Y, expected)
+
+
+def test_p_may_be_an_integer(backend: Module) -> None:
+    assert not backend.to_numpy(dropout_layer(book_X(backend), np.int64(1))).any()
+
+
+def test_parameters_and_subclasses(backend_name: str, backend: Module) -> None:
+    for X in parameters_and_subclasses(backend_name):
+        Y = dropout_layer(X, 0.5, seed=0)
+        values = Y.detach() if hasattr(Y, "detach") else Y
+        np.testing.assert_array_equal(
+            np.asarray(backend.to_numpy(values)), 2.0 * dropout_mask((2, 8), 0.5, seed=0)
+        )
+
+
+def parameters_and_subclasses(name: str) -> list[Any]:
+    """Ones (2, 8) as what users pass that is not quite a plain array."""
+    values = np.ones((2, 8), np.float32)
+    if name == "numpy":
+        return [values.view(np.matrix), values.view(np.recarray), np.ma.masked_array(values)]
+    if name == "torch":
+        import torch
+
+        class Tagged(torch.Tensor):
+            pass
+
+        return [torch.nn.Parameter(torch.ones(2, 8)), torch.ones(2, 8).as_subclass(Tagged)]
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return [tf.Variable(values)]
+    if name == "paddle":
+        import paddle
+
+        initial = paddle.nn.initializer.Constant(1.0)
+        return [paddle.create_parameter([2, 8], "float32", default_initializer=initial)]
+    import mxnet as mx
+    from mxnet.util import use_np
+
+    @use_np
+    def gluon_parameter() -> Any:
+        parameter = mx.gluon.Parameter("w", shape=(2, 8), init="ones")
+        parameter.initialize()
+        return parameter.data()
+
+    return [gluon_parameter()]
+
+
+def test_a_numpy_subclass_stays_one() -> None:
+    X = np.ones((2, 8)).view(np.matrix)
+    assert type(dropout_layer(X, 0.5, seed=0)) is np.matrix
+
+
+def test_big_endian_numpy() -> None:
+    Y = dropout_layer(np.ones((2, 8), ">f4"), 0.5, seed=0)
+    assert Y.dtype == np.dtype(">f4")
+    np.testing.assert_array_equal(Y, 2.0 * dropout_mask((2, 8), 0.5, seed=0))
+
+
+# Gradients
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2, 1.0])
+def test_the_gradient_is_the_same_mask_and_scale(
+    backend: Module, backend_name: str, dropout: float
+) -> None:
+    X = np.random.default_rng(0).standard_normal((4, 6))
+    dY = np.random.default_rng(1).standard_normal((4, 6))
+    mask = dropout_mask((4, 6), 0.5, seed=9)
+    dX = gradient(
+        backend_name, backend, X, dY, functools.partial(dropout_layer, dropout=dropout, mask=mask)
+    )
+    scale = {0.0: 1.0, 0.2: mask / 0.8, 1.0: 0.0}[dropout]
+    np.testing.assert_allclose(dX, scale * dY, rtol=1e-14)
+
+
+def gradient(name: str, backend: Module, X: Any, dY: Any, layer: Any) -> Any:
+    """The gradient of sum(layer(X) * dY) by the framework's own means."""
+    if name == "numpy":
+        return dropout_backward(dY, *layer.args, **layer.keywords)
+    (x,) = backend.init_params([X])
+    weights = backend.from_numpy(dY)
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer(x) * weights)
+        return tape.gradient(total, x).numpy()
+    if name == "mxnet":
+        import mxnet as mx
+
+        with mx.autograd.record():
+            total = (layer(x) * weights).sum()
+        total.backward()
+        return x.grad.asnumpy()
+    (layer(x) * weights).sum().backward()
+    return x.grad.numpy()
+
+
+def test_dropout_backward_needs_the_forward_mask() -> None:
+    with pytest.raises(ValueError, match="needs the mask or the seed of the forward pass"):
+        dropout_backward(np.ones(3), 0.5)
+
+
+def test_dropout_backward_with_the_shared_mask() -> None:
+    dX = dropout_backward(np.ones((2, 8)), 0.5, seed=0, step=4, site=1)
+    np.testing.assert_array_equal(dX, dropout_layer(np.ones((2, 8)), 0.5, seed=0, step=4, site=1))
+
+
+# Inside tf.function
+
+
+@pytest.mark.only("tensorflow")
+def test_inside_a_traced_function_each_call_draws(backend: Module) -> None:
+    import tensorflow as tf
+
+    spec = tf.TensorSpec([None, 64], tf.float32)
+    layer = tf.function(lambda X: dropout_layer(X, 0.5), input_signature=[spec])
+    first, second = (layer(tf.ones((64, 64))).numpy() for _ in range(2))
+    assert set(np.unique(first)) == {0, 2}
+    assert (first != second).any()
+
+
+@pytest.mark.only("tensorflow")
+def test_inside_a_traced_function_with_seed_or_mask(backend: Module) -> None:
+    import tensorflow as tf
+
+    expected = 2.0 * dropout_mask((2, 8), 0.5, seed=0)
+    by_seed = tf.function(lambda X: dropout_layer(X, 0.5, seed=0))
+    by_mask = tf.function(lambda X, mask: dropout_layer(X, 0.5, mask=mask))
+    np.testing.assert_array_equal(by_seed(tf.ones((2, 8))), expected)
+    np.testing.assert_array_equal(by_mask(tf.ones((2, 8)), tf.constant(expected > 0)), expected)
+
+
+@pytest.mark.only("tensorflow")
+def test_a_shared_mask_of_unknown_shape_is_refused(backend: Module) -> None:
+    import tensorflow as tf
+
+    spec = tf.TensorSpec([None, 8], tf.float32)
+    layer = tf.function(lambda X: dropout_layer(X, 0.5, seed=0), input_signature=[spec])
+    with pytest.raises(ValueError, match="needs a known shape of X"):
+        layer(tf.ones((2, 8)))
+
+
+# Bad input: the same error on every framework. Each case: arguments, exception, message.
+
+BAD = {
+    "p above 1": (
+        {"dropout": 1.5},
+        ValueError,
+        r"dropout must be a probability in \[0, 1\], got 1.5",
+    ),
+    "p below 0": (
+        {"dropout": -0.1},
+        ValueError,
+        r"dropout must be a probability in \[0, 1\], got -0.1",
+    ),
+    "p NaN": ({"dropout": float("nan")}, ValueError, r"dropout must be .* got nan"),
+    "p None": ({"dropout": None}, TypeError, "dropout must be .* got None of type NoneType"),
+    "p text": ({"dropout": "0.5"}, TypeError, "dropout must be .* got '0.5' of type str"),
+    "p bool": ({"dropout": True}, TypeError, "dropout must be .* got True of type bool"),
+    "p array": ({"dropout": np.ones(2)}, TypeError, "dropout must be .* of type ndarray"),
+    "p complex": ({"dropout": 0.5j}, TypeError, "dropout must be .* of type complex"),
+    "mask shape": (
+        {"mask": np.ones((2, 7), bool)},
+        ValueError,
+        r"mask must have the shape of X, \(2, 8\), got \(2, 7\)",
+    ),
+    "mask broadcast": ({"mask": np.ones((8,), bool)}, ValueError, r"\(2, 8\), got \(8,\)"),
+    "mask list": (
+        {"mask": [[True] * 8] * 2},
+        TypeError,
+        "mask must be a boolean array, .*got list",
+    ),
+    "mask numbers": ({"mask": np.ones((2, 8))}, TypeError, "mask must be a boolean .* got float64"),
+    "mask and seed": (
+        {"mask": np.ones((2, 8), bool), "seed": 0},
+        ValueError,
+        "mask and seed exclude each other",
+    ),
+    "step alone": ({"step": 3}, ValueError, "give seed with them"),
+    "site alone": ({"site": 0}, ValueError, "give seed with them"),
+    "seed negative": (
+        {"seed": -1},
+        ValueError,
+        r"seed must be an integer in \[0, 2\*\*64\), got -1",
+    ),
+    "seed too big": ({"seed": 2**64}, ValueError, "seed must be an integer"),
+    "seed float": ({"seed": 1.0}, TypeError, "seed must be an integer .* of type float"),
+    "step text": ({"seed": 0, "step": "3"}, TypeError, "step must be an integer"),
+    "site bool": ({"seed": 0, "site": True}, TypeError, "site must be an integer"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(backend: Module, case: str) -> None:
+    arguments, exception, message = copy.deepcopy(BAD[case])
+    with pytest.raises(exception, match=message):
+        dropout_layer(book_X(backend), **{"dropout": 0.5, **arguments})
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])
+def test_integers_are_refused(backend: Module, dtype: str) -> None:
+    message = f"X must have a floating-point dtype, got {dtype}"
+    with pytest.raises(TypeError, match=message):
+        dropout_layer(ones(backend, (2, 8), dtype), 0.5)
+
+
+@pytest.mark.parametrize("X", [[1.0, 2.0], (1.0,), 1.0, np.float32(1), "X", None, {}])
+def test_what_is_no_array_is_refused(backend: Module, X: object) -> None:
+    with pytest.raises(TypeError, match=f"X must be an array of one of .* got {type(X).__name__}"):
+        d2ldrop.dropout_layer(X, 0.5)
