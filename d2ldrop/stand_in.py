@@ -94,7 +94,7 @@ def _draw(label: int, drawn: Float, grain: Images) -> Images:
     def between(low: float, high: float, quantity: int) -> Float:
         return low + (high - low) * drawn[quantity, :, None, None]
 
-    pixel: Float = (2 * np.arange(28, dtype=np.float32) - 27) / 27
+    pixel: Float = np.arange(-27, 28, 2).astype(np.float32) / 27
     x: Float = pixel * between(0.88, 1.1, _Quantity.SCALE_X)
     y: Float = pixel[:, None] * between(0.92, 1.1, _Quantity.SCALE_Y)
     y = y + between(-0.15, 0.15, _Quantity.SHIFT_Y)

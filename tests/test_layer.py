@@ -16,7 +16,7 @@ from d2ldrop._registry import Backend
 Module = Backend[Any]
 
 
-def book_X(backend: Module) -> Any:
+def book_input(backend: Module) -> Any:
     return backend.from_numpy(np.arange(16, dtype=np.float32).reshape(2, 8))
 
 
@@ -27,14 +27,14 @@ def ones(backend: Module, shape: tuple[int, ...], dtype: str = "float32") -> Any
 # The book's three calls
 
 
-def test_p_0_returns_X_itself(backend: Module) -> None:
-    X = book_X(backend)
+def test_p_0_returns_itself(backend: Module) -> None:
+    X = book_input(backend)
     assert dropout_layer(X, 0) is X
 
 
 def test_p_half_doubles_what_survives(backend: Module) -> None:
     X = np.arange(16, dtype=np.float32).reshape(2, 8)
-    Y = backend.to_numpy(dropout_layer(book_X(backend), 0.5))
+    Y = backend.to_numpy(dropout_layer(book_input(backend), 0.5))
     kept = Y != 0
     np.testing.assert_array_equal(Y[kept], 2 * X[kept])
     assert not kept.all()  # each of 15 elements survived: one run in 30,000
@@ -42,7 +42,7 @@ def test_p_half_doubles_what_survives(backend: Module) -> None:
 
 
 def test_p_1_gives_zeros(backend: Module) -> None:
-    Y = backend.to_numpy(dropout_layer(book_X(backend), 1))
+    Y = backend.to_numpy(dropout_layer(book_input(backend), 1))
     np.testing.assert_array_equal(Y, np.zeros((2, 8), np.float32))
 
 
@@ -177,8 +177,8 @@ def test_non_contiguous_arrays(backend: Module) -> None:
     np.testing.assert_array_equal(Y, 2 * mask * values.T[1:7:2])
 
 
-def test_X_is_not_changed(backend: Module) -> None:
-    X = book_X(backend)
+def test_the_input_is_not_changed(backend: Module) -> None:
+    X = book_input(backend)
     for p in (0.0, 0.5, 1.0):
         dropout_layer(X, p, seed=0)
     np.testing.assert_array_equal(
@@ -192,13 +192,13 @@ def test_X_is_not_changed(backend: Module) -> None:
     ids=lambda p: type(p).__name__,
 )
 def test_p_may_be_any_real_number(backend: Module, dropout: float) -> None:
-    Y = backend.to_numpy(dropout_layer(book_X(backend), dropout, seed=0))
-    expected = backend.to_numpy(dropout_layer(book_X(backend), 0.5, seed=0))
+    Y = backend.to_numpy(dropout_layer(book_input(backend), dropout, seed=0))
+    expected = backend.to_numpy(dropout_layer(book_input(backend), 0.5, seed=0))
     np.testing.assert_array_equal(Y, expected)
 
 
 def test_p_may_be_an_integer(backend: Module) -> None:
-    assert not backend.to_numpy(dropout_layer(book_X(backend), np.int64(1))).any()
+    assert not backend.to_numpy(dropout_layer(book_input(backend), np.int64(1))).any()
 
 
 def test_parameters_and_subclasses(backend_name: str, backend: Module) -> None:
@@ -393,7 +393,7 @@ BAD = {
 def test_bad_arguments(backend: Module, case: str) -> None:
     arguments, exception, message = copy.deepcopy(BAD[case])
     with pytest.raises(exception, match=message):
-        dropout_layer(book_X(backend), **{"dropout": 0.5, **arguments})
+        dropout_layer(book_input(backend), **{"dropout": 0.5, **arguments})
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])

@@ -1,0 +1,225 @@
+"""Each backend against NumPy: forward pass, gradients, one step, and many steps in lockstep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import d2ldrop_numpy as reference
+import numpy as np
+import pytest
+
+from d2ldrop import Recipe, initial_weights
+from d2ldrop._registry import Backend
+from d2ldrop.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
+from d2ldrop.data import Dataset
+from d2ldrop.randomness import dropout_mask, nudged
+from d2ldrop.stand_in import stand_in
+from d2ldrop.training import evaluate, take_steps
+
+Module = Backend[Any]
+TOLERANCE = {"float32": 2e-5, "float64": 1e-13}
+
+
+class Problem:
+    """A small network at weights that are not small, a batch, and its masks, in NumPy."""
+
+    def __init__(self, dtype: str, dropout: tuple[float, float] = (0.2, 0.5)) -> None:
+        rng = np.random.default_rng(0)
+        sizes = (784, 12, 9, 10)
+        self.dropout = dropout
+        self.params = [100 * w / 30 for w in initial_weights(0, sizes, dtype).values()]
+        for bias in self.params[1::2]:
+            bias += rng.normal(0, 0.1, bias.shape).astype(dtype)
+        self.X = rng.random((31, 784)).astype(dtype)
+        self.y = rng.integers(0, 10, 31)
+        self.masks = tuple(
+            dropout_mask((31, width), p, seed=0, site=site)
+            for site, (width, p) in enumerate(zip(sizes[1:3], dropout, strict=True))
+        )
+
+    def on(self, backend: Module) -> tuple[list[Any], Any, Any, tuple[Any, Any]]:
+        """The same in a framework's arrays."""
+        first, second = (backend.from_numpy(mask) for mask in self.masks)
+        return (
+            backend.init_params(self.params),
+            backend.from_numpy(self.X),
+            backend.from_numpy(self.y),
+            (first, second),
+        )
+
+    def gradients(self) -> list[Any]:
+        """NumPy's, by hand."""
+        activations = reference.forward(self.params, self.X, self.dropout, self.masks)
+        return reference.backward(
+            self.params, self.X, self.y, activations, self.dropout, self.masks
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logits_and_loss(backend: Module, dtype: str) -> None:
+    problem = Problem(dtype)
+    params, X, y, masks = problem.on(backend)
+    logits = backend.mlp(params, X, problem.dropout, masks)
+    expected = reference.mlp(problem.params, problem.X, problem.dropout, problem.masks)
+    tolerance = TOLERANCE[dtype]
+    np.testing.assert_allclose(
+        numpy(backend, logits), expected, rtol=tolerance, atol=10 * tolerance
+    )
+    loss = numpy(backend, backend.cross_entropy(logits, y))
+    np.testing.assert_allclose(loss, reference.cross_entropy(expected, problem.y), rtol=tolerance)
+    assert loss.dtype == dtype
+
+
+@pytest.mark.parametrize("dropout", [(0.2, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.5)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_are_numpys_one_by_one(
+    backend: Module, dtype: str, dropout: tuple[float, float]
+) -> None:
+    """A step with lr 1 takes the gradient off each parameter: read it from there."""
+    problem = Problem(dtype, dropout)
+    params, X, y, masks = problem.on(backend)
+    params, _, _ = backend.train_step(params, X, y, 1.0, dropout, masks)
+    for name, before, after, expected in zip(
+        ("W1", "b1", "W2", "b2", "W3", "b3"),
+        problem.params,
+        params,
+        problem.gradients(),
+        strict=True,
+    ):
+        found = before - numpy(backend, after)
+        scale = max(1, np.abs(before).max())
+        np.testing.assert_allclose(found, expected, atol=scale * TOLERANCE[dtype], err_msg=name)
+
+
+def test_numpys_gradients_are_those_of_finite_differences() -> None:
+    problem = Problem("float64")
+    shapes = [w.shape for w in problem.params]
+    ends = np.cumsum([w.size for w in problem.params])
+    start = np.concatenate([w.ravel() for w in problem.params])
+
+    def loss(flat: Any) -> float:
+        parts = np.split(flat, ends[:-1])
+        params = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        logits = reference.mlp(params, problem.X, problem.dropout, problem.masks)
+        return float(reference.cross_entropy(logits, problem.y))
+
+    def by_differences(index: int) -> float:
+        step = 1e-6
+        moved = [start.copy(), start.copy()]
+        moved[0][index] += step
+        moved[1][index] -= step
+        return (loss(moved[0]) - loss(moved[1])) / (2 * step)
+
+    gradient = np.concatenate([g.ravel() for g in problem.gradients()])
+    # All of the small parameters, and every 97th of the large W1.
+    for index in [*range(0, ends[0], 97), *range(ends[0], ends[-1])]:
+        assert gradient[index] == pytest.approx(by_differences(index), abs=2e-8), index
+
+
+def test_one_step_of_sgd(backend: Module) -> None:
+    problem = Problem("float64")
+    params, X, y, masks = problem.on(backend)
+    params, loss, logits = backend.train_step(params, X, y, 0.5, problem.dropout, masks)
+    expected, expected_loss, expected_logits = reference.train_step(
+        reference.init_params(problem.params),
+        problem.X,
+        problem.y,
+        0.5,
+        problem.dropout,
+        problem.masks,
+    )
+    for found, want in zip(params, expected, strict=True):
+        np.testing.assert_allclose(numpy(backend, found), want, atol=1e-13)
+    np.testing.assert_allclose(numpy(backend, loss), expected_loss, rtol=1e-13)
+    np.testing.assert_allclose(numpy(backend, logits), expected_logits, atol=1e-12)
+
+
+def test_the_loss_of_large_logits_is_finite(backend: Module) -> None:
+    logits = backend.from_numpy(np.array([[1e4, -1e4, 0.0], [0.0, 1e4, 1e4]]))
+    loss = backend.cross_entropy(logits, backend.from_numpy(np.array([0, 2])))
+    assert numpy(backend, loss) == pytest.approx(np.log(2) / 2)
+
+
+def test_init_params_copies(backend: Module) -> None:
+    problem = Problem("float64")
+    before = [w.copy() for w in problem.params]
+    params, X, y, masks = problem.on(backend)
+    backend.train_step(params, X, y, 0.5, problem.dropout, masks)
+    for array, expected in zip(problem.params, before, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_predict_has_no_dropout(backend: Module) -> None:
+    problem = Problem("float64")
+    params, X, _, _ = problem.on(backend)
+    np.testing.assert_array_equal(
+        numpy(backend, backend.predict(params, X)), numpy(backend, backend.mlp(params, X))
+    )
+
+
+def test_native_masks_are_drawn_by_the_framework(backend: Module) -> None:
+    """Without masks the step draws its own, and the same ones again after the same seed."""
+    problem = Problem("float64")
+    losses = []
+    for seed in (1, 1, 2):
+        params, X, y, _ = problem.on(backend)
+        backend.manual_seed(seed)
+        _, loss, _ = backend.train_step(params, X, y, 0.5, (0.5, 0.5))
+        losses.append(float(numpy(backend, loss)))
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_devices_begin_with_the_cpu(backend: Module) -> None:
+    assert backend.devices()[0] == "cpu"
+
+
+def small_data() -> Dataset:
+    return Dataset("stand-in", *stand_in(2000, 200))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_sixty_steps_in_lockstep(backend: Module, backend_name: str, seed: int) -> None:
+    """Seven epochs of small batches; the full length is in test_full_runs.py."""
+    data, steps = small_data(), 60
+    recipe = Recipe(seed=seed, dtype="float64", num_hiddens=(64, 32))
+    weights = initial_weights(seed, recipe.sizes, recipe.dtype)
+    expected = take_steps("numpy", weights, recipe, data, steps)
+    moved = [
+        take_steps("numpy", nudged(weights, seed, nudge), recipe, data, steps)
+        for nudge in range(NUM_NUDGES)
+    ]
+    found = take_steps(backend_name, weights, recipe, data, steps)
+    difference = largest_difference(found, expected)
+    check = Lockstep(steps, yardstick(expected, moved), {backend_name: difference})
+    assert check.holds(backend_name), check
+
+
+def test_a_genuine_fault_is_out_of_lockstep(backend: Module, backend_name: str) -> None:
+    """What the check must catch: the same run with masks of another step's, or in float32."""
+    data, steps = small_data(), 20
+    recipe = Recipe(dtype="float64", num_hiddens=(64, 32))
+    weights = initial_weights(0, recipe.sizes, recipe.dtype)
+    expected = take_steps("numpy", weights, recipe, data, steps)
+    other_dropout = replace(recipe, dropout=(0.2, 0.5 + 1e-5))
+    in_float32 = replace(recipe, dtype="float32")
+    weights32 = initial_weights(0, recipe.sizes, "float32")
+    for found in (
+        take_steps(backend_name, weights, other_dropout, data, steps),
+        take_steps(backend_name, weights32, in_float32, data, steps),
+    ):
+        assert largest_difference(found, expected) > 1e-8
+
+
+def test_evaluate(backend: Module, backend_name: str) -> None:
+    data = small_data()
+    weights = initial_weights(0, Recipe().sizes)
+    loss, accuracy = evaluate(weights, backend_name, data)
+    assert loss == pytest.approx(np.log(10), abs=0.01)
+    expected_loss, expected_accuracy = evaluate(weights, "numpy", data)
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    assert accuracy == pytest.approx(expected_accuracy, abs=0.01)
+
+
+def numpy(backend: Module, x: Any) -> Any:
+    return np.array(backend.to_numpy(x))

@@ -1,0 +1,89 @@
+"""The backends line up: the same functions, in the same order, with the same parameters."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from d2ldrop._registry import Backend
+
+# What NumPy needs beside the others, for it has no automatic differentiation.
+NUMPY_ALONE = {"random_mask", "forward", "backward", "softmax"}
+
+if (
+    TYPE_CHECKING
+):  # for mypy and pyright: a module that lacks a function of Backend is an error here
+    import d2ldrop_mxnet
+    import d2ldrop_numpy
+    import d2ldrop_paddle
+    import d2ldrop_tensorflow
+    import d2ldrop_torch
+
+    _numpy: Backend[d2ldrop_numpy.Array] = d2ldrop_numpy
+    _torch: Backend[d2ldrop_torch.Array] = d2ldrop_torch
+    _tensorflow: Backend[Any] = d2ldrop_tensorflow
+    _mxnet: Backend[Any] = d2ldrop_mxnet
+    _paddle: Backend[d2ldrop_paddle.Array] = d2ldrop_paddle
+
+
+def modules() -> list[str]:
+    return sorted(entry.value for entry in entry_points(group="d2ldrop.backends"))
+
+
+def tree(module: str) -> ast.Module:
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return ast.parse(Path(spec.origin).read_text())
+
+
+def functions(module: str) -> dict[str, list[str]]:
+    return {
+        node.name: [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
+        for node in tree(module).body
+        if isinstance(node, ast.FunctionDef) and node.name not in NUMPY_ALONE
+    }
+
+
+@pytest.mark.parametrize("module", modules())
+def test_functions_and_parameters_are_those_of_the_protocol(module: str) -> None:
+    expected = {
+        name: [p for p in inspect.signature(member).parameters if p != "self"]
+        for name, member in vars(Backend).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+    assert list(functions(module).items()) == list(expected.items())
+
+
+@pytest.mark.parametrize("module", modules())
+def test_the_docstring_says_what_is_particular(module: str) -> None:
+    lines = (ast.get_docstring(tree(module)) or "").splitlines()
+    assert lines[0].endswith(".") or lines[0].endswith(":")
+    assert any(line.startswith("What is particular to ") for line in lines)
+    assert 2 <= sum(line.startswith("- ") for line in lines) <= 4
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_function_has_a_docstring_and_fits_on_a_screen(module: str) -> None:
+    for node in tree(module).body:
+        if isinstance(node, ast.FunctionDef):
+            assert ast.get_docstring(node), node.name
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 45, node.name
+
+
+def test_the_local_names_of_the_model_are_the_books() -> None:
+    for module in set(modules()) - {"d2ldrop_numpy"}:
+        mlp = next(
+            n for n in tree(module).body if isinstance(n, ast.FunctionDef) and n.name == "mlp"
+        )
+        stored = [
+            n.id for n in ast.walk(mlp) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        ]
+        assert set(stored) == {"W1", "b1", "W2", "b2", "W3", "b3", "H1", "H2"}, module

@@ -1,0 +1,151 @@
+"""The shared stream: golden values, and masks that have the probabilities they claim."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from d2ldrop.randomness import (
+    Purpose,
+    batch_order,
+    dropout_mask,
+    initial_weights,
+    native_seed,
+    nudged,
+    stream,
+)
+
+
+def digest(values: Any) -> str:
+    return hashlib.sha256(values.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("step", "site", "dropout", "expected"),
+    [
+        (0, 0, 0.2, "3496c7c50995290604689789d9134dd29c9582c6e48a078256143a4a635d3c7b"),
+        (2349, 1, 0.5, "48852167de9903e51960deff6ffff199af0e20d1cc15d8cdbb13290e223b2cc8"),
+    ],
+)
+def test_golden_mask_digests(step: int, site: int, dropout: float, expected: str) -> None:
+    keep = dropout_mask((256, 256), dropout, seed=0, step=step, site=site)
+    assert digest(np.packbits(keep)) == expected
+
+
+def test_golden_order() -> None:
+    assert batch_order(0, 0, 10).tolist() == [6, 7, 2, 9, 1, 3, 5, 0, 4, 8]
+    assert batch_order(0, 0, 60_000)[:5].tolist() == [54095, 44967, 25883, 5727, 50021]
+    assert (
+        digest(batch_order(0, 9, 60_000).astype("<i8"))
+        == "7c505b7e5f7472c09931da3c45436eb25a4e03fdeb5540805cef08d86062e356"
+    )
+
+
+def test_golden_values_of_the_purposes_added_here() -> None:
+    """NUDGE and NATIVE, which the lockstep check and native runs draw from."""
+    assert stream(0, Purpose.NUDGE).random_raw(1).tolist() == [10838992762465911255]
+    assert [native_seed(0, epoch) for epoch in range(3)] == [1109984067, 1818564612, 922616355]
+
+
+@given(
+    st.tuples(st.integers(0, 12), st.integers(0, 12)),
+    st.floats(0, 1),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**64 - 1),
+)
+def test_masks_are_boolean_and_repeat(
+    shape: tuple[int, int], dropout: float, seed: int, step: int
+) -> None:
+    first, second = (dropout_mask(shape, dropout, seed=seed, step=step) for _ in range(2))
+    assert first.dtype == bool
+    assert first.shape == shape
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_smaller_p_keeps_all_that_a_larger_one_keeps() -> None:
+    """Where p is a multiple of 1/256, the masks of one stream are nested."""
+    masks = [dropout_mask((1000,), p, seed=1) for p in (0.25, 0.5, 0.75)]
+    for more, less in pairwise(masks):
+        assert (more >= less).all()
+
+
+@pytest.mark.parametrize("dropout", [1e-4, 1 / 256, 0.1, 0.2, 0.5, 0.999])
+def test_masks_drop_with_probability_p(dropout: float) -> None:
+    n = 1_000_000
+    dropped = n - int(dropout_mask((n,), dropout, seed=11).sum())
+    assert stats.binomtest(dropped, n, dropout).pvalue > 1e-4
+
+
+def test_a_tie_is_decided_by_the_fraction() -> None:
+    """Of 256 p only the fraction is left when p < 1/256: every drop is then a tie's."""
+    n, p = 4_000_000, 0.3 / 256
+    dropped = n - int(dropout_mask((n,), p, seed=2).sum())
+    assert stats.binomtest(dropped, n, p).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("dropout", [0, 0.0, 1, 1.0])
+def test_p_0_and_p_1_draw_nothing(dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("d2ldrop.randomness.stream", None)  # a call would fail
+    np.testing.assert_array_equal(
+        dropout_mask((3, 4), dropout, seed=0), np.full((3, 4), not dropout)
+    )
+
+
+def test_steps_sites_and_seeds_have_masks_of_their_own() -> None:
+    masks = [
+        dropout_mask((64, 64), 0.5, seed=seed, step=step, site=site)
+        for seed in (0, 1, 2**64 - 1)
+        for step in (0, 1, 2**64 - 1)
+        for site in (0, 1)
+    ]
+    assert len({digest(mask) for mask in masks}) == len(masks)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 1000), st.integers(0, 300))
+def test_an_order_is_a_permutation(seed: int, epoch: int, n: int) -> None:
+    assert sorted(batch_order(seed, epoch, n)) == list(range(n))
+
+
+def test_initial_weights() -> None:
+    weights = initial_weights(0, (784, 256, 256, 10))
+    assert {name: w.shape for name, w in weights.items()} == {
+        "W1": (784, 256),
+        "b1": (256,),
+        "W2": (256, 256),
+        "b2": (256,),
+        "W3": (256, 10),
+        "b3": (10,),
+    }
+    assert all(w.dtype == np.float32 for w in weights.values())
+    assert not any(weights[name].any() for name in ("b1", "b2", "b3"))
+    assert stats.kstest(weights["W1"].ravel() / 0.01, "norm").pvalue > 1e-3
+    in_float64 = initial_weights(0, (784, 256, 256, 10), "float64")
+    np.testing.assert_array_equal(weights["W1"], in_float64["W1"].astype(np.float32))
+
+
+def test_a_nudge_is_a_rounding_error() -> None:
+    weights = initial_weights(0, (784, 256, 256, 10), "float64")
+    moved = [nudged(weights, 0, nudge) for nudge in range(2)]
+    for other in moved:
+        relative = np.abs(other["W1"] / weights["W1"] - 1)
+        assert 0 < relative.max() < 8 * 2.0**-52
+        np.testing.assert_array_equal(other["b1"], weights["b1"])
+    assert (moved[0]["W1"] != moved[1]["W1"]).any()
+
+
+def test_another_process_draws_the_same() -> None:
+    code = (
+        "from d2ldrop import dropout_mask; import hashlib;"
+        "print(hashlib.sha256(dropout_mask((99, 7), 0.3, seed=5, step=6).tobytes()).hexdigest())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == digest(dropout_mask((99, 7), 0.3, seed=5, step=6))
