@@ -94,7 +94,7 @@ def _draw(label: int, drawn: Float, grain: Images) -> Images:
     def between(low: float, high: float, quantity: int) -> Float:
         return low + (high - low) * drawn[quantity, :, None, None]
 
-    pixel: Float = np.arange(-27, 28, 2).astype(np.float32) / 27
+    pixel: Float = np.arange(-27, 28, 2, dtype=np.float32) / 27
     x: Float = pixel * between(0.88, 1.1, _Quantity.SCALE_X)
     y: Float = pixel[:, None] * between(0.92, 1.1, _Quantity.SCALE_Y)
     y = y + between(-0.15, 0.15, _Quantity.SHIFT_Y)
@@ -115,8 +115,8 @@ def _draw(label: int, drawn: Float, grain: Images) -> Images:
 
 def _wave(t: Float) -> Float:
     """A triangle wave of period 1: 0 at the integers, 1 half-way between."""
-    wave: Float = 1 - np.abs(2 * (t - np.floor(t)) - 1)
-    return wave
+    from_half: Float = np.abs(2 * (t - np.floor(t)) - 1)
+    return np.float32(1) - from_half
 
 
 def _soft(depth: Float) -> Float:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from d2ldrop import backend_names, get_backend
 from d2ldrop._registry import Backend, install_hint, is_installed
@@ -62,7 +62,7 @@ def scope(nodeid: str) -> str:
     return FULL_RUNS if FULL_RUNS in nodeid else "core"
 
 
-class OneBackendPerProcess(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+class OneBackendPerProcess(LoadScopeScheduling):  # type: ignore[misc]  # untyped
     """As many processes as scopes, so that none gets a second one."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -33,9 +33,9 @@ class Problem:
             bias += rng.normal(0, 0.1, bias.shape).astype(dtype)
         self.X = rng.random((31, 784)).astype(dtype)
         self.y = rng.integers(0, 10, 31)
-        self.masks = tuple(
-            dropout_mask((31, width), p, seed=0, site=site)
-            for site, (width, p) in enumerate(zip(sizes[1:3], dropout, strict=True))
+        self.masks = (
+            dropout_mask((31, sizes[1]), dropout[0], seed=0, site=0),
+            dropout_mask((31, sizes[2]), dropout[1], seed=0, site=1),
         )
 
     def on(self, backend: Module) -> tuple[list[Any], Any, Any, tuple[Any, Any]]:

@@ -95,7 +95,7 @@ def test_paddle_before_tensorflow_works() -> None:
 @needs("mxnet")
 def test_mxnets_import_leaves_numpy_and_the_warning_filters_alone() -> None:
     code = (
-        "import warnings, numpy as np, d2ldrop\n"
+        "import warnings, numpy as np, numpy.testing, numpy.typing, numpy._core, d2ldrop\n"
         "names, state, filters = set(vars(np)), np.geterr(), list(warnings.filters)\n"
         "d2ldrop.get_backend('mxnet')\n"
         "import mxnet\n"

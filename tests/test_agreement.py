@@ -1,0 +1,56 @@
+"""What counts as in lockstep, and what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d2ldrop.agreement import Lockstep, largest_difference, yardstick
+
+
+def weights(*values: float) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    return {"W1": np.array(values), "b1": np.zeros(1)}
+
+
+def test_the_largest_difference_of_any_weight() -> None:
+    assert largest_difference(weights(1, 2), weights(1.5, 1)) == 1
+    assert largest_difference(weights(1, 2), weights(1, 2)) == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_never_agree(bad: float) -> None:
+    assert np.isnan(largest_difference(weights(bad, 2), weights(bad, 2)))
+    assert np.isnan(largest_difference(weights(1, bad), weights(1, 2)))
+    assert not Lockstep(1, 1.0, {"torch": float("nan")}).holds("torch")
+
+
+def test_other_shapes_are_an_error() -> None:
+    with pytest.raises(ValueError, match="weights of different shapes"):
+        largest_difference(weights(1, 2), weights(1))
+
+
+def test_the_yardstick_is_the_largest_nudge_plus_a_floor() -> None:
+    moved = [weights(1, 2), weights(1 + 1e-12, 2), weights(1, 2 - 3e-12)]
+    assert yardstick(weights(1, 2), moved) == pytest.approx(3e-12 + 1e-14, rel=1e-3)
+    assert yardstick(weights(1, 2), [weights(1, 2)]) == 1e-14
+    assert np.isnan(yardstick(weights(1, 2), [weights(1, 2), weights(np.nan, 2)]))
+
+
+@pytest.mark.parametrize(
+    ("yard", "difference", "holds"),
+    [
+        (1e-12, 1e-11, True),
+        (1e-12, 1.1e-11, False),
+        (1e-6, 1e-8, True),  # however much rounding grows, a genuine fault must show
+        (1e-6, 1.1e-8, False),
+        (float("nan"), 0.0, False),
+    ],
+)
+def test_ten_times_the_yardstick_and_at_most_1e_8(
+    yard: float, difference: float, holds: bool
+) -> None:
+    assert Lockstep(100, yard, {"torch": difference}).holds("torch") is holds
+
+
+def test_a_backend_that_was_not_measured_does_not_hold() -> None:
+    assert not Lockstep(100, 1.0, {}).holds("torch")

@@ -1,0 +1,66 @@
+"""A Recipe refuses what cannot be run, and says which field and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from d2ldrop import PRESETS, Recipe
+
+
+def test_the_defaults_are_the_books() -> None:
+    recipe = Recipe()
+    assert recipe.sizes == (784, 256, 256, 10)
+    assert (recipe.dropout, recipe.lr, recipe.batch_size, recipe.num_epochs) == (
+        (0.2, 0.5),
+        0.5,
+        256,
+        10,
+    )
+    assert PRESETS["d2l-zh"] == recipe
+    assert (PRESETS["d2l-en"].lr, PRESETS["d2l-en"].dropout) == (0.1, (0.5, 0.5))
+
+
+def test_a_recipe_survives_json() -> None:
+    recipe = Recipe(num_hiddens=(7, 8), dropout=(0, 1), seed=2**64 - 1)
+    assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_lists_and_numpy_scalars_are_taken() -> None:
+    given: dict[str, Any] = {
+        "num_hiddens": [np.int64(4), 5],
+        "lr": np.float32(0.5),
+        "seed": np.uint64(3),
+    }
+    assert Recipe(**given) == Recipe(num_hiddens=(4, 5), lr=0.5, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "exception", "message"),
+    [
+        ("num_epochs", 0, ValueError, "num_epochs must be a positive integer, got 0"),
+        ("num_epochs", 1.0, TypeError, "num_epochs must be a positive integer, got 1.0"),
+        ("num_epochs", True, TypeError, "num_epochs must be a positive integer, got True"),
+        ("batch_size", -1, ValueError, "batch_size must be a positive integer, got -1"),
+        ("lr", 0, ValueError, "lr must be positive, got 0"),
+        ("lr", float("inf"), ValueError, "lr must be a finite number, got inf"),
+        ("lr", "fast", TypeError, "lr must be a number, got 'fast'"),
+        ("num_hiddens", (256,), ValueError, "num_hiddens must be two values, .* got 1"),
+        ("num_hiddens", 256, TypeError, "num_hiddens must be two values, .* got 256"),
+        ("num_hiddens", (0, 1), ValueError, "num_hiddens must be a positive integer, got 0"),
+        ("dropout", (0.2, 1.5), ValueError, r"dropout must be probabilities in \[0, 1\], got 1.5"),
+        ("dropout", (0.2, float("nan")), ValueError, "dropout must be a finite number, got nan"),
+        ("dropout", 0.5, TypeError, "dropout must be two values"),
+        ("seed", -1, ValueError, r"seed must be an integer in \[0, 2\*\*64\), got -1"),
+        ("seed", 2**64, ValueError, "seed must be an integer"),
+        ("dtype", "float16", ValueError, "dtype must be one of float32, float64, got 'float16'"),
+        ("rng", "own", ValueError, "rng must be one of shared, native, got 'own'"),
+    ],
+)
+def test_bad_values(field: str, value: Any, exception: type[Exception], message: str) -> None:
+    with pytest.raises(exception, match=message):
+        dataclasses.replace(Recipe(), **{field: value})
