@@ -30,7 +30,7 @@ def comparison_table(summary: dict[str, Any]) -> Table:
     table.add_column("test acc", justify="right")
     table.add_column("peak MB", justify="right")
     for check in summary["lockstep"]:
-        table.add_column(f"|ΔW| after {check['steps']:,} steps", justify="right")
+        table.add_column(f"|ΔW| at step {check['steps']:,}", justify="right")
     for backend, row in summary["backends"].items():
         table.add_row(title(backend), *_cells(row), *_differences(summary, backend))
     return table

@@ -143,7 +143,7 @@ def train(
             run_folder.save_checkpoint(run)
         if on_epoch:
             on_epoch(result)
-    if run_folder:
+    if run_folder and not run_folder.result.exists():
         run_folder.save(run)
     return run
 

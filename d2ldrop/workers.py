@@ -93,8 +93,9 @@ def _reports(process: subprocess.Popen[str], timeout: float) -> Iterator[Event]:
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
+        with process.stdout:
+            for line in process.stdout:
+                lines.put(line)
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()

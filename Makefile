@@ -1,0 +1,39 @@
+# make setup     .venv with everything in requirements.lock, and the package
+# make compare   train on every framework and compare: the main job
+# make test      static checks, then all tests
+# make lint      the static checks alone
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# In the tests a framework that is missing here is a failure, not a skip.
+export D2LDROP_TEST_BACKENDS ?= numpy torch tensorflow mxnet paddle
+
+.PHONY: setup compare test lint
+.DELETE_ON_ERROR:
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml README.md
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing requirements.lock (about 2 GB on disk; minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check
+	@touch $@
+
+compare: $(READY)
+	$(BIN)/d2ldrop compare
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+test: $(READY) lint
+	$(BIN)/pytest

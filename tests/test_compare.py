@@ -1,0 +1,266 @@
+"""The comparison as its user runs it, with real frameworks and with backends that misbehave."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d2ldrop import available_backends, compare_backends, load_data
+from d2ldrop.runs import load_weights
+from tests.fakes import install
+
+SMALL = (
+    *("--dataset", "stand-in", "--train-size", "500", "--test-size", "100"),
+    *("--num-epochs", "2", "--num-hiddens", "32", "16", "--lockstep-steps", "5", "--name", "n"),
+)
+COMPARE = [sys.executable, "-m", "d2ldrop", "compare"]
+
+
+def compare(tmp_path: Path, *arguments: str, env: Any = None, status: int = 0) -> Any:
+    """Run ``d2ldrop compare --json`` in ``tmp_path``; the summary, and what went to stderr."""
+    out = subprocess.run(
+        [*COMPARE, *SMALL, "--json", *arguments],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert out.returncode == status, out.stderr
+    return json.loads(out.stdout), out.stderr
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
+    """One comparison of all real backends, looked at from several sides."""
+    folder = tmp_path_factory.mktemp("everything")
+    summary, stderr = compare(folder, "--dtype", "float64", *available_backends())
+    return folder / "runs" / "n", summary, stderr
+
+
+def test_every_backend_has_a_row_and_is_in_lockstep(
+    everything: tuple[Path, dict[str, Any], str],
+) -> None:
+    _, summary, _ = everything
+    assert summary["ok"] is True
+    assert list(summary["backends"]) == available_backends()
+    for row in summary["backends"].values():
+        assert row["status"] == "ok"
+        assert row["peak_rss_bytes"] > 1e7
+        assert row["seconds_per_epoch"] > 0
+    checks = {check["steps"]: check for check in summary["lockstep"]}
+    assert list(checks) == [5, 4]  # the check, and the whole float64 run of two epochs
+    for check in checks.values():
+        assert all(check["in_lockstep"].values())
+        assert check["difference"]["numpy"] == 0
+        assert check["yardstick"] >= 1e-14
+        assert check["limit"] == pytest.approx(min(10 * check["yardstick"], 1e-8))
+
+
+def test_the_run_folder_of_a_comparison(everything: tuple[Path, dict[str, Any], str]) -> None:
+    folder, summary, _ = everything
+    assert json.loads((folder / "summary.json").read_text()) == summary
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for backend in available_backends():
+        result = json.loads((folder / backend / "result.json").read_text())
+        assert result["backend"] == backend
+        assert result["dataset"] == "stand-in"
+        assert result["dataset_sha256"] == summary["dataset_sha256"]
+        assert load_weights(folder / backend / "weights.safetensors")["W1"].shape == (784, 32)
+
+
+def test_piped_progress_is_plain_lines(everything: tuple[Path, dict[str, Any], str]) -> None:
+    _, _, stderr = everything
+    assert "\r" not in stderr
+    assert re.search(r"^NumPy: epoch 2: train loss \d\.\d{4}, train accuracy", stderr, re.MULTILINE)
+
+
+def test_misbehaving_backends_are_rows_and_the_others_finish(tmp_path: Path) -> None:
+    env = install(
+        tmp_path / "site", "honest", "crashing", "hanging", "raising", "drifting", "broken"
+    )
+    names = ("crashing", "hanging", "raising", "broken", "drifting", "honest", "numpy")
+    summary, stderr = compare(tmp_path, *names, "--timeout", "8", env=env, status=1)
+    rows = summary["backends"]
+    assert summary["ok"] is False
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "crashing": "failed",
+        "hanging": "failed",
+        "raising": "failed",
+        "broken": "failed",
+        "drifting": "ok",
+        "honest": "ok",
+        "numpy": "ok",
+    }
+    assert "killed by SIGSEGV" in rows["crashing"]["error"]
+    assert "no sign of life for 8 s" in rows["hanging"]["error"]
+    assert rows["raising"]["error"] == "RuntimeError: out of memory, say"
+    assert rows["broken"]["error"] == "ImportError: libbroken.so: no such file"
+    assert summary["lockstep"][0]["in_lockstep"] == {
+        name: name in ("honest", "numpy") for name in names
+    }
+    assert "crashing: FAILED: killed by SIGSEGV" in stderr
+    log = (tmp_path / "runs" / "n" / "raising" / "worker.log").read_text()
+    assert "a framework prints what it likes" in log
+
+
+def test_the_table_names_what_failed_and_what_is_apart(tmp_path: Path) -> None:
+    env = install(tmp_path / "site", "crashing", "drifting")
+    out = subprocess.run(
+        [*COMPARE, *SMALL, "--quiet", "crashing", "drifting", "numpy"],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert out.returncode == 1
+    assert out.stderr == ""
+    assert "STAND-IN DATA, NOT Fashion-MNIST" in out.stdout
+    assert re.search(r"crashing +│ failed", out.stdout)
+    assert re.search(r"drifting.* APART", out.stdout)
+    assert "NOT in lockstep: crashing, drifting" in out.stdout
+    assert "crashing failed: killed by SIGSEGV (see runs/n/crashing/worker.log)" in out.stdout
+
+
+def test_ctrl_c_stops_the_worker_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> None:
+    env = install(tmp_path / "site", "slow")
+    arguments = [*COMPARE, *SMALL, "numpy", "slow", "--lockstep-steps", "2", "--num-epochs", "6"]
+    running = subprocess.Popen(
+        arguments, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    checkpoint = tmp_path / "runs" / "n" / "slow" / "checkpoint.safetensors"
+    wait_for(checkpoint.exists)
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "slow" in stdout
+    assert "interrupted" in stdout
+    assert "--name n --resume goes on" in stderr
+    assert "Traceback" not in stderr
+    wait_for(lambda: not workers_of(tmp_path))
+    summary = json.loads((tmp_path / "runs" / "n" / "summary.json").read_text())
+    assert summary["backends"]["numpy"]["status"] == "ok"
+    assert summary["backends"]["slow"] == {"status": "interrupted"}
+
+    numpys_result = tmp_path / "runs" / "n" / "numpy" / "result.json"
+    finished = numpys_result.stat().st_mtime_ns
+    again = subprocess.run([*arguments, "--resume", "--json"], cwd=tmp_path, env=env,
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    weights = [
+        (tmp_path / "runs" / "n" / name / "weights.safetensors").read_bytes()
+        for name in ("numpy", "slow")
+    ]
+    assert weights[0] == weights[1]  # "slow" is NumPy: interrupted and resumed, to the same bytes
+    assert numpys_result.stat().st_mtime_ns == finished  # kept, not made again
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.05)
+
+
+def workers_of(tmp_path: Path) -> list[str]:
+    """Worker processes that still run in ``tmp_path``."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text()
+            folder = (process / "cwd").readlink()
+        except OSError:  # it has just ended
+            continue
+        if "d2ldrop._worker" in command and folder == tmp_path:
+            found.append(command)
+    return found
+
+
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    env = install(tmp_path / "site", "slow")
+    running = subprocess.Popen(
+        [*COMPARE, *SMALL, "slow", "--num-epochs", "60"],
+        cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for((tmp_path / "runs" / "n" / "slow" / "checkpoint.safetensors").exists)
+    running.kill()
+    running.wait()
+    wait_for(lambda: not workers_of(tmp_path), seconds=20)
+
+
+def test_another_interpreter_may_run_a_backend(tmp_path: Path) -> None:
+    marker = tmp_path / "used"
+    python = tmp_path / "other-python"
+    python.write_text(f'#!/bin/sh\ntouch {marker}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    summary, _ = compare(tmp_path, "numpy", "--python", f"numpy={python}")
+    assert summary["ok"]
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tourch"], "unknown backend 'tourch': .* did you mean 'torch'"),
+        (["numpy", "numpy"], "backend 'numpy' is named twice"),
+        (["numpy", "--num-epochs", "0"], "num_epochs must be a positive integer, got 0"),
+        (
+            ["numpy", "--dropout", "0.2", "1.5"],
+            r"dropout must be probabilities in \[0, 1\], got 1.5",
+        ),
+        (["numpy", "--dropout", "0.2"], "Option '--dropout' requires 2 arguments"),
+        (["numpy", "--lockstep-steps", "0"], "lockstep_steps must be a positive integer, got 0"),
+        (["numpy", "--timeout", "0"], "timeout must be a positive number of seconds"),
+        (["numpy", "--device", "tpu"], "device must be cpu, gpu or gpu:N, got 'tpu'"),
+        (["numpy", "--python", "numpy"], "--python must be BACKEND=PATH, got 'numpy'"),
+        (["numpy", "--python", "numpy=/no/python"], "--python numpy=/no/python does not run"),
+        (["numpy", "--python", "numpy=/bin/false"], "cannot load d2ldrop there"),
+        (["numpy", "--python", f"torch={sys.executable}"], "names torch, which is not among"),
+        (["numpy", "--name", "../n"], "name must be a plain folder name, got '../n'"),
+        (["numpy", "--train-size", "60001"], "train_size must be an integer from 1 to 60000"),
+        (["numpy", "--data-dir", "."], "'stand-in' reads no file"),
+        (["numpy", "--preset", "d2l-jp"], "is not one of 'd2l-zh', 'd2l-en'"),
+        (["numpy", "--num-epoch", "3"], "No such option.*--num-epoch"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_arguments_are_refused_before_work_begins(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    out = subprocess.run([*COMPARE, *SMALL, *arguments], cwd=tmp_path, capture_output=True,
+                         text=True, check=False)  # fmt: skip
+    assert out.returncode == 2, out.stderr
+    assert re.search(message, out.stderr)
+    assert "Traceback" not in out.stderr
+    assert out.stdout == ""
+    assert list(tmp_path.glob("runs/*")) == []
+
+
+def test_a_finished_comparison_is_not_overwritten(tmp_path: Path) -> None:
+    compare(tmp_path, "numpy")
+    out = subprocess.run([*COMPARE, *SMALL, "numpy"], cwd=tmp_path, capture_output=True,
+                         text=True, check=False)  # fmt: skip
+    assert out.returncode == 2
+    assert "runs/n/numpy holds a finished run" in out.stderr
+
+
+def test_from_python(tmp_path: Path) -> None:
+    from d2ldrop import Recipe
+
+    events = []
+    summary = compare_backends(
+        ["numpy"],
+        Recipe(num_epochs=1, num_hiddens=(8, 8)),
+        data=load_data("stand-in", train_size=300, test_size=50),
+        out=tmp_path,
+        lockstep_steps=3,
+        on_event=lambda backend, event: events.append((backend, event["event"])),
+    )
+    assert summary["ok"]
+    assert ("numpy", "epoch") in events
+    assert (Path(summary["folder"]) / "summary.json").exists()
