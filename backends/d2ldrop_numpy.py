@@ -53,7 +53,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if dropout == 0:
         return X
     if dropout == 1:
-        return np.zeros_like(X)
+        return np.multiply(0, X, out=np.empty_like(X))
     if mask is None:
         mask = random_mask(X.shape, dropout)
     Y = np.multiply(mask, X, out=np.empty_like(X))

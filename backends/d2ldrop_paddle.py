@@ -52,7 +52,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if dropout == 1:
         return 0 * X  # zeros_like(X) would cut X off from its gradient
     if mask is None:
-        mask = paddle.rand(X.shape) >= dropout
+        mask = paddle.rand(X.shape, dtype="float32") >= dropout
     if X.dtype == paddle.float16:
         return dropout_layer(X.astype("float32"), dropout, mask=mask).astype("float16")
     return mask.to(X.place).astype(X.dtype) * X / (1 - dropout)

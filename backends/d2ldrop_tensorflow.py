@@ -56,6 +56,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
             return 0 * X  # zeros_like(X) would cut X off from its gradient
         if mask is None:
             mask = tf.random.uniform(tf.shape(X)) >= dropout
+        elif not X.shape.is_fully_defined():  # while tracing: a mask must not be broadcast later
+            tf.debugging.assert_equal(tf.shape(mask), tf.shape(X), "mask must have the shape of X")
         return tf.cast(mask, X.dtype) * X / (1 - dropout)
 
 

@@ -53,7 +53,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if dropout == 1:
         return 0 * X  # zeros_like(X) would cut X off from its gradient
     if mask is None:
-        mask = torch.rand(X.shape, device=X.device) >= dropout
+        mask = torch.rand(X.shape, dtype=torch.float32, device=X.device) >= dropout
     return mask.to(X) * X / (1 - dropout)
 
 

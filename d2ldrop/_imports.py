@@ -27,11 +27,14 @@ def refuse_fatal_import(name: str) -> None:
 
 @contextmanager
 def mxnet_import() -> Iterator[None]:
-    """Let mxnet 1.9.1 be imported, and let it change nothing else in the process.
+    """Let mxnet 1.9.1 be imported without changing the process for others.
 
     - It reads ``np.bool``, which NumPy 1.24 removed: the alias exists here and no longer.
     - It sets the process's OpenMP thread count, which PyTorch shares: the count is put back.
     - Packages that it loads add warning filters: the filters are put back.
+
+    What stays: a handler for SIGSEGV that prints a trace, and functions of mxnet's own that read
+    ``np.bool`` when they are called, such as ``mx.np.full((2,), True)``, fail.
     """
     openmp = _openmp()
     threads = openmp.omp_get_max_threads() if openmp else None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -172,15 +171,16 @@ def get_backend(name: str) -> Backend[Any]:
     """
     check_name(name)
     refuse_fatal_import(name)
+    home = _entry_points()[name].value
     try:
-        module = importlib.import_module(_entry_points()[name].value)
+        __import__(home)  # not import_module, which a function that TensorFlow traces cannot call
     except ModuleNotFoundError as error:
         if error.name != name:  # not the framework but something it needs: a broken install
             raise
         raise ModuleNotFoundError(
             f"backend {name!r} needs {title(name)}: {install_hint(name)}", name=name
         ) from error
-    return cast("Backend[Any]", module)
+    return cast("Backend[Any]", sys.modules[home])
 
 
 _backend_of_type: dict[type, Backend[Any]] = {}
@@ -192,10 +192,9 @@ def backend_of(X: object) -> Backend[Any]:
     Raises:
         TypeError: ``X`` is not an array of any of them.
     """
-    try:
-        return _backend_of_type[type(X)]
-    except KeyError:
-        pass
+    known = _backend_of_type.get(type(X))
+    if known is not None:
+        return known
     for name in backend_names():
         if sys.modules.get(name) is not None:
             backend = get_backend(name)

@@ -1,6 +1,7 @@
-"""Inside a worker process: one job of one backend, told on stdin, reported as JSON lines on stdout.
+"""Inside a worker process: one job of one backend, told on stdin, reported in JSON lines.
 
-The other side is ``workers``. A worker holds one framework and does what the job says: train,
+The other side is ``workers``. Reports have a pipe of their own, for frameworks print on stdout. A
+worker holds one framework and does what the job says: train,
 take the steps of the lockstep check, evaluate, or tell what the framework is.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -32,20 +34,27 @@ SECONDS_BETWEEN_REPORTS = 0.1
 
 def main() -> None:
     """Do the job on stdin; exit 0 if it went well, 1 after an error, which is reported too."""
-    # Frameworks print on stdout: the reports take it for themselves, the prints go to the log.
-    reports = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)  # a child of the framework must not hold it open
+    reports = os.fdopen(descriptor, "w", encoding="utf-8")
 
     def emit(event: str, **values: Any) -> None:
         print(dump_json({"event": event, **values}), file=reports, flush=True)
 
-    job = json.load(sys.stdin)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         TASKS[job["task"]](job, emit)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear it
         traceback.print_exc()
-        emit("error", message=f"{type(error).__name__}: {error}", kind=type(error).__name__)
+        emit("error", message=f"{type(error).__name__}: {error}")
         sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    """The parent keeps stdin open as long as it lives, however it dies."""
+    sys.stdin.read()
+    os._exit(1)
 
 
 def probe(job: dict[str, Any], emit: Emit) -> None:
@@ -75,10 +84,8 @@ def take_lockstep_steps(job: dict[str, Any], emit: Emit) -> None:
         save_file(weights, check["out"])
 
 
-def train_and_save(job: dict[str, Any], emit: Emit) -> None:
-    """The lockstep check, where one is asked for; then the run itself, into its folder."""
-    if job["checks"]:
-        take_lockstep_steps(job, emit)
+def train_into_folder(job: dict[str, Any], emit: Emit) -> None:
+    """The run itself, into its folder."""
 
     def on_epoch(result: EpochResult) -> None:
         emit("epoch", **asdict(result))
@@ -106,7 +113,7 @@ def evaluate_weights(job: dict[str, Any], emit: Emit) -> None:
 TASKS: dict[str, Callable[[dict[str, Any], Emit], None]] = {
     "probe": probe,
     "lockstep": take_lockstep_steps,
-    "train": train_and_save,
+    "train": train_into_folder,
     "evaluate": evaluate_weights,
 }
 

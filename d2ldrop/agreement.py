@@ -42,8 +42,10 @@ class Lockstep:
     """Whether weights are in lockstep with NumPy's after ``steps`` steps in float64.
 
     In lockstep: no weight further from NumPy's than ten times the yardstick, nor than 1e-8.
+    ``what`` tells the check of the "first steps" from the "whole run".
     """
 
+    what: str
     steps: int
     yardstick: float
     differences: dict[str, float]

@@ -9,13 +9,13 @@ No framework is ever imported here: workers do that, each in a process of its ow
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import signal
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
@@ -49,7 +49,11 @@ USER_ERRORS = (ValueError, TypeError, ImportError, OSError, DataError)
 
 def main() -> NoReturn:
     """Run the command line."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None if it is closed
+            stream.reconfigure(errors="replace")  # a table is worth more than an encoding
     warnings.showwarning = _show_warning
     try:
         cli.main(standalone_mode=False, prog_name="d2ldrop")
@@ -201,7 +205,7 @@ def train(
     check_name(backend)
     recipe = _recipe(options)
     device = device_name(device)
-    folder = run_folder(out, name, [backend], resume=resume)
+    folder = run_folder(out, name, resume=resume)
     data = _data(options)
     path = folder / backend
     progress = Progress(quiet)
@@ -214,7 +218,6 @@ def train(
                 task="train",
                 folder=str(path),
                 resume=resume,
-                checks=[],
             )
         except KeyboardInterrupt:
             progress.close()
@@ -271,15 +274,15 @@ def compare(
     """Train on several frameworks, one after another, and compare them (default: all installed)."""
     recipe = _recipe(options)
     interpreters = dict(_split_python(item) for item in pythons)
-    names = check_backends(backends, interpreters)
-    name = run_folder(out, name, names, resume=options["resume"]).name
+    check_backends(backends, interpreters)
+    name = run_folder(out, name, resume=options["resume"]).name
     data = _data(options)
     progress = Progress(quiet)
     interrupted = False
     with progress:
         try:
             summary = compare_backends(
-                names,
+                backends,
                 recipe,
                 data=data,
                 out=out,
@@ -305,22 +308,21 @@ def _split_python(item: str) -> tuple[str, str]:
 
 
 def _show(summary: dict[str, Any], as_json: bool) -> None:
-    """The summary as JSON, or as a table with its remarks; the curves are drawn in either case."""
-    curves = draw_curves(summary)
+    """The summary as JSON, or as a table with its remarks; then the curves."""
     if as_json:
         click.echo(dump_json(summary, indent=2))
-        return
-    console = _console()
-    console.print(comparison_table(summary))
-    for line in remarks(summary):
-        console.print(line, markup=False, highlight=False)
-    pictures = f", curves: {curves}" if curves else ""
-    console.print(f"Results: {summary['folder']}{pictures}", markup=False, highlight=False)
+    else:
+        console = _console()
+        console.print(comparison_table(summary))
+        for line in remarks(summary):
+            console.print(line, markup=False, highlight=False)
+        console.print(f"Results and curves: {summary['folder']}", markup=False, highlight=False)
+    draw_curves(summary)
 
 
 def _console() -> Console:
     """On stdout; a pipe has no width, and a table wants some."""
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 
 
 @cli.command()
@@ -354,12 +356,9 @@ def backends() -> None:
     table = Table()
     for column in ("backend", "framework", "version", "state", "devices"):
         table.add_column(column, overflow="fold")
-    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder, ThreadPoolExecutor(2) as pool:
-        logs = [Path(folder) / f"{name}.log" for name in backend_names()]
-        for name, cells in zip(
-            backend_names(), pool.map(_probe, backend_names(), logs), strict=True
-        ):
-            table.add_row(name, title(name), *cells)
+    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+        for name in backend_names():
+            table.add_row(name, title(name), *_probe(name, Path(folder) / f"{name}.log"))
     _console().print(table)
 
 

@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import d2ldrop
-from d2ldrop._registry import available_backends, check_name
+from d2ldrop._registry import available_backends, backend_names, check_name
 from d2ldrop._worker import save_arrays
 from d2ldrop.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
 from d2ldrop.data import Dataset, load_data
@@ -57,6 +58,11 @@ class Workplace:
     pythons: Mapping[str, str]
     scratch: Path
     on_event: OnEvent
+
+    def __post_init__(self) -> None:
+        """Refuse a timeout that no clock can wait for."""
+        if not 0 < self.timeout <= threading.TIMEOUT_MAX:
+            raise ValueError(f"timeout must be a positive number of seconds, got {self.timeout}")
 
     def run(self, backend: str, *, log: Path, **job: Any) -> None:
         """Run one job of one backend; raise WorkerFailedError if it does not end well."""
@@ -119,50 +125,46 @@ def compare_backends(
     """
     recipe, pythons = recipe or Recipe(), pythons or {}
     device = device_name(device)
-    _check_numbers(lockstep_steps, timeout)
-    names = check_backends(backends, pythons)
-    folder = run_folder(out, name, names, resume=resume)
+    _check_steps(lockstep_steps)
+    folder = run_folder(out, name, resume=resume)
+    names = check_backends([*_begun(folder), *(backends or ())], pythons)
     data = load_data(data) if isinstance(data, str) else data
     with laid_out(data) as scratch:
         place = Workplace(folder, recipe, data, device, timeout, pythons, scratch, on_event)
+        _refuse_other_comparison(place)
         rows = {backend: {"status": "not run"} for backend in names}
         lockstep: list[Lockstep] = []
         problem = None
         try:
             try:
                 lockstep = _measure_yardsticks(place, lockstep_steps)
-            except WorkerFailedError as error:
+            except (WorkerFailedError, OSError) as error:
                 problem = f"NumPy's reference run failed: {error}"
             for backend in names:
                 rows[backend] = {"status": "interrupted"}
                 rows[backend] = _run_backend(place, backend, lockstep_steps, resume)
                 for check in lockstep:
-                    _compare_weights(place, backend, check)
+                    _compare_weights(place, backend, check, rows[backend]["status"])
         except KeyboardInterrupt:
             raise Interrupted(_write_summary(place, rows, lockstep, problem)) from None
         return _write_summary(place, rows, lockstep, problem)
 
 
-def _check_numbers(lockstep_steps: int, timeout: float) -> None:
+def _check_steps(lockstep_steps: int) -> None:
     if isinstance(lockstep_steps, bool) or not isinstance(lockstep_steps, int):
         raise TypeError(f"lockstep_steps must be a positive integer, got {lockstep_steps!r}")
     if lockstep_steps < 1:
         raise ValueError(f"lockstep_steps must be a positive integer, got {lockstep_steps}")
-    if not timeout > 0:
-        raise ValueError(f"timeout must be a positive number of seconds, got {timeout}")
 
 
 def check_backends(names: Sequence[str] | None, pythons: Mapping[str, str]) -> list[str]:
     """The backends to run, each of them usable under its interpreter.
 
     Raises:
-        ValueError: an unknown backend, one named twice, or an interpreter that does not work.
+        ValueError: an unknown backend, or an interpreter that does not work.
         ModuleNotFoundError: a framework that is not installed.
     """
-    names = list(names) if names else available_backends()
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"backend {name!r} is named twice")
+    names = list(dict.fromkeys(names)) if names else available_backends()
     for name in {*names, *pythons}:
         if name in pythons:
             _check_interpreter(name, pythons[name])
@@ -179,7 +181,12 @@ def _check_interpreter(backend: str, python: str) -> None:
     code = "import d2ldrop, json; print(json.dumps(d2ldrop.available_backends()))"
     try:
         answer = subprocess.run(
-            [python, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True
+            [python, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
         )
     except subprocess.CalledProcessError as error:
         last = error.stderr.strip().splitlines()[-1:] or [f"exit status {error.returncode}"]
@@ -188,19 +195,19 @@ def _check_interpreter(backend: str, python: str) -> None:
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ValueError(f"--python {backend}={python} does not run: {error}") from None
-    if backend not in json.loads(answer.stdout):
+    if backend not in json.loads(answer.stdout.splitlines()[-1]):
         raise ValueError(
             f"--python {backend}={python} has no {backend} there: install it there, "
             f'for example with {python} -m pip install "d2ldrop[{backend}]"'
         )
 
 
-def run_folder(out: Path | str, name: str | None, backends: Sequence[str], *, resume: bool) -> Path:
-    """``out/name``, or ``out/<time>``; refused if it would overwrite a run.
+def run_folder(out: Path | str, name: str | None, *, resume: bool) -> Path:
+    """``out/name``, or ``out/<time>``; refused if it would overwrite a comparison.
 
     Raises:
-        ValueError: ``name`` is no plain folder name, or ``resume`` without one.
-        FileExistsError: a backend's run is there already, and ``resume`` is False.
+        ValueError: ``name`` is no plain folder name, or ``resume`` without a run of that name.
+        FileExistsError: there is a comparison already, and ``resume`` is False.
     """
     if name is None:
         if resume:
@@ -209,10 +216,37 @@ def run_folder(out: Path | str, name: str | None, backends: Sequence[str], *, re
     if name in ("", ".", "..") or Path(name).name != name:
         raise ValueError(f"name must be a plain folder name, got {name!r}")
     folder = Path(out) / name
+    if resume and not folder.is_dir():
+        raise ValueError(f"--resume: there is no run {folder}")
     if not resume:
-        for backend in backends:
+        for backend in backend_names():
             RunFolder(folder / backend).refuse_overwrite()
+        if (folder / "summary.json").exists():
+            raise FileExistsError(
+                f"{folder} holds a comparison: --resume keeps what is there and goes on; "
+                "another --name starts anew"
+            )
     return folder
+
+
+def _begun(folder: Path) -> list[str]:
+    """The backends of the comparison in ``folder``, which is then resumed."""
+    summary = folder / "summary.json"
+    return list(json.loads(summary.read_text())["backends"]) if summary.exists() else []
+
+
+def _refuse_other_comparison(place: Workplace) -> None:
+    """Raise ValueError if the folder's comparison has another recipe or other data."""
+    file = place.folder / "summary.json"
+    if file.exists():
+        summary = json.loads(file.read_text())
+        given = {"recipe": place.recipe.to_dict(), "dataset_sha256": place.data.sha256}
+        for key, value in given.items():
+            if summary[key] != value:
+                raise ValueError(
+                    f"{place.folder} holds a comparison with {key} {summary[key]}, not {value}: "
+                    "choose another --name, or give the same options"
+                )
 
 
 @contextmanager
@@ -225,24 +259,24 @@ def laid_out(data: Dataset) -> Iterator[Path]:
 
 def _measure_yardsticks(place: Workplace, lockstep_steps: int) -> list[Lockstep]:
     """NumPy's own runs, nudged and not: the reference weights stay in the scratch folder."""
-    all_steps = [lockstep_steps]
+    checks = {"first steps": lockstep_steps}
     if place.recipe.dtype == "float64" and place.recipe.rng == "shared":
         batches = -(-len(place.data.train_images) // place.recipe.batch_size)
-        all_steps.append(place.recipe.num_epochs * batches)
+        checks["whole run"] = place.recipe.num_epochs * batches
     nudges = [None, *range(NUM_NUDGES)]
     place.run(
         REFERENCE,
         log=place.folder / "lockstep.log",
         task="lockstep",
         device="cpu",
-        checks=[_check(place, "reference", s, nudge) for s in all_steps for nudge in nudges],
+        checks=[_check(place, "reference", n, k) for n in checks.values() for k in nudges],
     )
     measured = []
-    for steps in all_steps:
+    for what, steps in checks.items():
         reference, *moved = (
             load_weights(_check(place, "reference", steps, nudge)["out"]) for nudge in nudges
         )
-        measured.append(Lockstep(steps, yardstick(reference, moved), {}))
+        measured.append(Lockstep(what, steps, yardstick(reference, moved), {}))
     return measured
 
 
@@ -255,21 +289,26 @@ def _check(place: Workplace, who: str, steps: int, nudge: int | None = None) -> 
 def _run_backend(
     place: Workplace, backend: str, lockstep_steps: int, resume: bool
 ) -> dict[str, Any]:
-    """Lockstep check and run of one backend; its row of the summary."""
+    """Lockstep check and run of one backend, each in a process of its own; its row."""
     folder = RunFolder(place.folder / backend)
     try:
+        place.run(
+            backend,
+            log=folder.path / "worker.log",
+            task="lockstep",
+            checks=[_check(place, backend, lockstep_steps)],
+        )
         place.run(
             backend,
             log=folder.path / "worker.log",
             task="train",
             folder=str(folder.path),
             resume=resume,
-            checks=[_check(place, backend, lockstep_steps)],
         )
-    except WorkerFailedError as error:
+        result = json.loads(folder.result.read_text())
+    except (WorkerFailedError, OSError) as error:
         place.on_event(backend, {"event": "failed", "message": str(error)})
         return {"status": "failed", "error": str(error)}
-    result = json.loads(folder.result.read_text())
     last = result["epochs"][-1]
     return {
         "status": "ok",
@@ -282,12 +321,13 @@ def _run_backend(
     }
 
 
-def _compare_weights(place: Workplace, backend: str, check: Lockstep) -> None:
+def _compare_weights(place: Workplace, backend: str, check: Lockstep, status: str) -> None:
     """Note how far the backend's weights are from NumPy's after the check's steps."""
-    file = Path(_check(place, backend, check.steps)["out"])
-    if not file.exists():
+    if check.what == "whole run":
         file = RunFolder(place.folder / backend).weights
-    if file.exists():
+    else:
+        file = Path(_check(place, backend, check.steps)["out"])
+    if file.exists() and status == "ok":
         reference = load_weights(_check(place, "reference", check.steps)["out"])
         check.differences[backend] = largest_difference(load_weights(file), reference)
 
@@ -316,6 +356,7 @@ def _write_summary(
         "backends": rows,
         "lockstep": [
             {
+                "what": check.what,
                 "steps": check.steps,
                 "yardstick": check.yardstick,
                 "limit": check.limit,

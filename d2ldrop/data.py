@@ -198,8 +198,8 @@ def find_fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Path |
         DataError: ``data_dir``, or D2LDROP_DATA_DIR, is given but lacks a file.
     """
     source = "--data-dir" if data_dir is not None else "D2LDROP_DATA_DIR"
-    chosen = data_dir if data_dir is not None else os.environ.get("D2LDROP_DATA_DIR")
-    if chosen:
+    chosen = data_dir if data_dir is not None else os.environ.get("D2LDROP_DATA_DIR") or None
+    if chosen is not None:
         folder = Path(chosen)
         missing = [file.name for file in FILES if _path(folder, file) is None]
         if missing:
@@ -243,8 +243,8 @@ def _read(path: Path, file: _File) -> npt.NDArray[np.uint8]:
 
     def wrong(what: str) -> DataError:
         return DataError(
-            f"{path}: {what}. It is left as it is; move it away, "
-            "then 'd2ldrop data --download' fetches a fresh copy"
+            f"{path}: {what}. It is left as it is: move it away for a fresh copy "
+            "('d2ldrop data --download'), or name another folder (--data-dir)"
         )
 
     try:
@@ -291,10 +291,13 @@ def download(mirrors: Sequence[str] = MIRRORS) -> Path:
         DataNotFoundError: no mirror gave a good copy; the message says what each one answered.
     """
     folder = cache_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in FILES:
-        if _path(folder, file) is None:
-            _fetch(file, folder, mirrors)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in FILES:
+            if _path(folder, file) is None:
+                _fetch(file, folder, mirrors)
+    except OSError as error:
+        raise DataNotFoundError(f"{folder} cannot be written: {error}") from error
     return folder
 
 
@@ -306,7 +309,8 @@ def _fetch(file: _File, folder: Path, mirrors: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
         partial = Path(temporary) / f"{file.name}.gz"
         fetch = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(), timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
+            progressbar=sys.stderr is not None and sys.stderr.isatty(),
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
         )
         for mirror in [*mirrors] * ATTEMPTS:
             try:

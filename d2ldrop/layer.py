@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
+import re
 from typing import Any, TypeVar
 
 import numpy as np
 
 from d2ldrop._registry import Backend, backend_of
-from d2ldrop.randomness import check_word, dropout_mask
+from d2ldrop.randomness import check_probability, dropout_mask
 
 T = TypeVar("T")
 
@@ -55,10 +55,11 @@ def dropout_layer(
     array([ 0.,  0.,  4.,  0.,  8.,  0., 12.,  0.], dtype=float32)
     """
     backend = backend_of(X)
-    dropout = _check_dropout(dropout)
-    if not _is_floating(X.dtype):  # type: ignore[attr-defined]  # every backend's arrays have a dtype
+    if type(dropout) is not float or not 0 <= dropout <= 1:
+        dropout = check_probability(dropout, "dropout")
+    if "float" not in _dtype(X):
         raise TypeError(
-            f"X must have a floating-point dtype, got {_name(X.dtype)}; "  # type: ignore[attr-defined]
+            f"X must have a floating-point dtype, got {_dtype(X)}; "
             "convert it first, to float32 for example"
         )
     if mask is not None or seed is not None or step is not None or site is not None:
@@ -99,38 +100,17 @@ def dropout_backward(
     return dropout_layer(dY, dropout, mask=mask, seed=seed, step=step, site=site)
 
 
-def _check_dropout(dropout: float) -> float:
-    if type(dropout) is not float:
-        if isinstance(dropout, bool) or not isinstance(dropout, Real):
-            raise TypeError(
-                f"dropout must be a probability in [0, 1], got {dropout!r} "
-                f"of type {type(dropout).__name__}"
-            )
-        dropout = float(dropout)
-    if not 0 <= dropout <= 1:  # NaN fails both
-        raise ValueError(f"dropout must be a probability in [0, 1], got {dropout}")
-    return dropout
+_names: dict[Any, str] = {}
 
 
-_floating: dict[Any, bool] = {}
-
-
-def _is_floating(dtype: Any) -> bool:
-    """Whether a dtype of whatever framework is a floating-point one, remembered by dtype."""
-    try:
-        return _floating[dtype]
-    except KeyError:
-        return _floating.setdefault(dtype, "float" in _name(dtype))
-
-
-def _name(dtype: Any) -> str:
-    """float32 for np.dtype("float32"), torch.float32, tf.float32, paddle.float32."""
-    name = (
-        dtype.name
-        if isinstance(dtype, np.dtype) or hasattr(dtype, "as_numpy_dtype")
-        else str(dtype)
-    )
-    return str(name).rpartition(".")[2]
+def _dtype(X: Any) -> str:
+    """float32 for np.dtype("float32"), torch.float32, tf.float32, paddle.float32; remembered."""
+    name = _names.get(X.dtype)
+    if name is None:
+        # The name of NumPy's, for its str is ">f4" if it is big-endian; the others' str ends in it.
+        text = X.dtype.name if isinstance(X.dtype, np.dtype) else str(X.dtype)
+        name = _names[X.dtype] = re.findall(r"\w+", text)[-1]
+    return name
 
 
 def _resolve_mask(
@@ -149,35 +129,48 @@ def _resolve_mask(
         return _check_mask(backend, X, mask)
     if seed is None:
         raise ValueError("step and site select a mask of the shared stream: give seed with them")
-    shape = tuple(X.shape)
-    if None in shape:
+    shape = _shape(X)
+    if shape is None or None in shape:
         raise ValueError(
-            f"the shared mask needs a known shape of X, got {shape}: "
+            f"the shared mask needs a known shape of X, got {X.shape}: "
             "trace the function with an input signature that holds the whole shape, or give a mask"
         )
     keep = dropout_mask(
         shape,
         dropout,
-        seed=check_word(seed, "seed"),
-        step=check_word(0 if step is None else step, "step"),
-        site=check_word(0 if site is None else site, "site"),
+        seed=seed,
+        step=0 if step is None else step,
+        site=0 if site is None else site,
     )
     return backend.from_numpy(keep)
 
 
 def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
-    if not (isinstance(mask, np.ndarray) or backend.is_array(mask)):
+    is_numpy = isinstance(mask, np.ndarray)
+    if not (is_numpy or backend.is_array(mask)):
         raise TypeError(
             f"mask must be a boolean array, of NumPy or of X's framework, got {type(mask).__name__}"
         )
-    if "bool" not in str(mask.dtype):
+    if _dtype(mask) != "bool":
         raise TypeError(
-            f"mask must be a boolean array, True where X is kept, got {_name(mask.dtype)}; "
+            f"mask must be a boolean array, True where X is kept, got {_dtype(mask)}; "
             "'mask != 0' converts"
         )
-    given, expected = tuple(mask.shape), tuple(X.shape)
-    if len(given) != len(expected) or any(
-        m != n for m, n in zip(given, expected, strict=True) if m is not None and n is not None
-    ):
+    given, expected = _shape(mask), _shape(X)
+    if given != expected and not _may_be_equal(given, expected):
         raise ValueError(f"mask must have the shape of X, {expected}, got {given}")
-    return backend.from_numpy(np.asarray(mask, order="C")) if isinstance(mask, np.ndarray) else mask
+    return backend.from_numpy(np.asarray(mask, order="C")) if is_numpy else mask
+
+
+def _shape(X: Any) -> tuple[Any, ...] | None:
+    """The shape as a tuple; while TensorFlow traces, None stands for a size or a rank not known."""
+    return None if getattr(X.shape, "rank", 0) is None else tuple(X.shape)
+
+
+def _may_be_equal(given: tuple[Any, ...] | None, expected: tuple[Any, ...] | None) -> bool:
+    """Whether two shapes with unknown sizes can be the same; the backend sees when it runs."""
+    if given is None or expected is None:
+        return True
+    return len(given) == len(expected) and all(
+        None in sizes or sizes[0] == sizes[1] for sizes in zip(given, expected, strict=True)
+    )

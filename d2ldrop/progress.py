@@ -17,7 +17,7 @@ class Progress:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
         self._phase: tuple[str, str] | None = None
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from enum import IntEnum
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,23 @@ def check_word(value: int, argument: str) -> int:
     return int(value)
 
 
+def check_probability(value: float, argument: str) -> float:
+    """Return ``value`` as a float if it is a number in [0, 1].
+
+    Raises:
+        TypeError: ``value`` is not a real number (a bool is none).
+        ValueError: it is NaN or lies outside [0, 1].
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(
+            f"{argument} must be a probability in [0, 1], got {value!r} "
+            f"of type {type(value).__name__}"
+        )
+    if not 0 <= value <= 1:  # NaN fails both
+        raise ValueError(f"{argument} must be a probability in [0, 1], got {value}")
+    return float(value)
+
+
 def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:
     """The bit generator of one purpose; ``a`` and ``b`` say which epoch, step, site or layer."""
     # As uint64 arrays: NumPy would make float64 of a list with a word above 2**63 in it.
@@ -59,7 +77,9 @@ def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Phi
 
 def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
     """The order in which an epoch (from 0) visits ``n`` examples: a permutation, shape (n,)."""
-    words = stream(seed, Purpose.ORDER, a=epoch).random_raw(n)
+    words = stream(
+        check_word(seed, "seed"), Purpose.ORDER, a=check_word(epoch, "epoch")
+    ).random_raw(n)
     return np.argsort(words, kind="stable")
 
 
@@ -70,7 +90,15 @@ def dropout_mask(
 
     A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
     multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
+
+    Raises:
+        TypeError, ValueError: ``dropout`` is no probability; ``seed``, ``step`` or ``site`` no
+            integer in [0, 2**64).
     """
+    dropout = check_probability(dropout, "dropout")
+    seed, step, site = (
+        check_word(word, name) for word, name in ((seed, "seed"), (step, "step"), (site, "site"))
+    )
     n = math.prod(shape)
     if dropout in (0, 1):
         return np.full(shape, dropout == 0)

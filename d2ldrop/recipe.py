@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,11 +63,9 @@ class Recipe:
                 raise ValueError(f"dropout must be probabilities in [0, 1], got {p}")
         for field in dataclasses.fields(self):
             choices = field.metadata["choices"]
-            if choices and getattr(self, field.name) not in choices:
-                raise ValueError(
-                    f"{field.name} must be one of {', '.join(choices)}, "
-                    f"got {getattr(self, field.name)!r}"
-                )
+            value = getattr(self, field.name)
+            if choices and not (isinstance(value, str) and value in choices):
+                raise ValueError(f"{field.name} must be one of {', '.join(choices)}, got {value!r}")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -93,7 +91,8 @@ def _positive_int(value: Any, name: str) -> int:
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
+    largest = sys.float_info.max  # an integer may be larger; NaN fails too
+    if not -largest <= value <= largest:
         raise ValueError(f"{name} must be a finite number, got {value}")
     return float(value)
 

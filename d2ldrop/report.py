@@ -108,8 +108,8 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     return lines
 
 
-def draw_curves(summary: dict[str, Any]) -> Path | None:
-    """Write ``curves.png``: loss and accuracy by epoch, a line a backend; None if none has run."""
+def draw_curves(summary: dict[str, Any]) -> None:
+    """Write ``curves.png``: loss and accuracy by epoch, a line a backend; nothing if none ran."""
     from matplotlib.figure import Figure  # takes a while, and not every command draws
 
     folder = Path(summary["folder"])
@@ -119,7 +119,7 @@ def draw_curves(summary: dict[str, Any]) -> Path | None:
         if row["status"] == "ok"
     }
     if not runs:
-        return None
+        return
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     panels = (
         ("train_loss", "training loss (nats)"),
@@ -147,4 +147,3 @@ def draw_curves(summary: dict[str, Any]) -> Path | None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     write_bytes(folder / "curves.png", buffer.getvalue())
-    return folder / "curves.png"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import chain, count, islice
 from pathlib import Path
@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._registry import Backend, get_backend
+from d2ldrop.agreement import Weights
 from d2ldrop.data import Dataset, load_data, to_network
 from d2ldrop.randomness import batch_order, dropout_mask, initial_weights, native_seed
 from d2ldrop.recipe import Recipe
 
-Weights = Mapping[str, npt.NDArray[Any]]
 OnStep = Callable[[int, int], None]
 OnEpoch = Callable[["EpochResult"], None]
 
@@ -94,6 +94,9 @@ def train(
     on_epoch: OnEpoch | None = None,
 ) -> Run:
     """Train the dropout MLP (D2L 4.6) on one framework.
+
+    With ``rng="native"`` the framework's own generator, global in most of them, is seeded anew each
+    epoch; otherwise no generator is touched.
 
     Args:
         backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".

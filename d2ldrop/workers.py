@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
@@ -24,10 +24,6 @@ OnEvent = Callable[[Event], None]
 
 class WorkerFailedError(Exception):
     """The job did not end well; the message is one line that says how."""
-
-    def __init__(self, message: str, kind: str = "crash") -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 def run_worker(
@@ -51,50 +47,56 @@ def run_worker(
         WorkerFailedError: an error in the worker, its death, or its silence.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as log_file:
-        process = subprocess.Popen(
-            [python, "-P", "-m", "d2ldrop._worker"],  # -P: no module of the current folder
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log_file,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the worker
-        )
+    reading_end, writing_end = os.pipe()
+    try:
+        with log.open("wb") as log_file:
+            process = subprocess.Popen(
+                [python, "-m", "d2ldrop._worker", str(writing_end)],
+                env={**os.environ, "PYTHONSAFEPATH": "1"},  # no module of the current folder
+                stdin=subprocess.PIPE,
+                stdout=log_file,
+                stderr=log_file,
+                pass_fds=[writing_end],
+                start_new_session=True,  # Ctrl-C comes to this process alone, which ends the worker
+            )
+    except BaseException:
+        os.close(reading_end)
+        raise
+    finally:
+        os.close(writing_end)
+    reports = os.fdopen(reading_end, encoding="utf-8", errors="backslashreplace")
     failure = None
     try:
         _tell(process, job)
-        for event in _reports(process, timeout):
+        for event in _events(reports, timeout):
             if event["event"] == "error":
-                failure = WorkerFailedError(event["message"], event["kind"])
+                failure = WorkerFailedError(event["message"])
             else:
                 on_event(event)
         process.wait(timeout)
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise WorkerFailedError(
-            f"hung: no sign of life for {timeout:g} s (--timeout)", "timeout"
-        ) from None
+        raise WorkerFailedError(f"hung: no sign of life for {timeout:g} s (--timeout)") from None
     finally:
         _end(process)
     if failure or process.returncode:
         raise failure or WorkerFailedError(_cause_of_death(process.returncode, log))
 
 
-def _tell(process: subprocess.Popen[str], job: dict[str, Any]) -> None:
+def _tell(process: subprocess.Popen[bytes], job: dict[str, Any]) -> None:
+    """Send the job, one line. Stdin stays open: its end tells the worker that this process died."""
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it died at once; its exit status tells the rest
-        process.stdin.write(json.dumps(job))
-        process.stdin.close()
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()
 
 
-def _reports(process: subprocess.Popen[str], timeout: float) -> Iterator[Event]:
+def _events(reports: IO[str], timeout: float) -> Iterator[Event]:
     """The worker's reports, until it ends them; TimeoutError after ``timeout`` silent seconds."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
+        with reports:
+            for line in reports:
                 lines.put(line)
         lines.put(None)
 
@@ -106,14 +108,18 @@ def _reports(process: subprocess.Popen[str], timeout: float) -> Iterator[Event]:
             raise TimeoutError from None
         if line is None:
             return
-        yield json.loads(line)
+        with contextlib.suppress(json.JSONDecodeError):  # cut off by the worker's death
+            yield json.loads(line)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Leave nothing of the worker behind, its children included."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 def _cause_of_death(returncode: int, log: Path) -> str:

@@ -13,28 +13,40 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from d2ldrop import backend_names, get_backend
 from d2ldrop._registry import Backend, install_hint, is_installed
 
-REQUIRED = re.split(r"[,\s]+", os.environ.get("D2LDROP_TEST_BACKENDS", "numpy").strip())
+REQUIRED = re.findall(r"\w+", os.environ.get("D2LDROP_TEST_BACKENDS", "numpy"))
+hypothesis.settings.register_profile("shared-machine", deadline=None)
+hypothesis.settings.load_profile("shared-machine")
 FRAMEWORKS = ["torch", "tensorflow", "mxnet", "paddle", "jax"]
 FULL_RUNS = "test_full_runs.py"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = set(REQUIRED) - set(backend_names())
+    if unknown:
+        raise pytest.UsageError(f"D2LDROP_TEST_BACKENDS names no backends: {', '.join(unknown)}")
+
+
+def skip_without(*names: str) -> pytest.MarkDecorator:
+    """Skip where a framework is missing that need not be there."""
+    missing = [name for name in names if not is_installed(name) and name not in REQUIRED]
+    reason = f"not installed: {', '.join(install_hint(name) for name in missing)}"
+    return pytest.mark.skipif(bool(missing), reason=reason)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend_name" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("only")
         names = marker.args if marker else backend_names()
-        metafunc.parametrize("backend_name", [_param(name) for name in names])
-
-
-def _param(name: str) -> Any:
-    missing = not is_installed(name) and name not in REQUIRED
-    reason = f"{name} is not installed: {install_hint(name)}"
-    return pytest.param(name, marks=pytest.mark.skipif(missing, reason=reason))
+        metafunc.parametrize(
+            "backend_name", [pytest.param(name, marks=skip_without(name)) for name in names]
+        )
 
 
 @pytest.fixture

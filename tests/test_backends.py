@@ -191,7 +191,7 @@ def test_sixty_steps_in_lockstep(backend: Module, backend_name: str, seed: int) 
     ]
     found = take_steps(backend_name, weights, recipe, data, steps)
     difference = largest_difference(found, expected)
-    check = Lockstep(steps, yardstick(expected, moved), {backend_name: difference})
+    check = Lockstep("first steps", steps, yardstick(expected, moved), {backend_name: difference})
     assert check.holds(backend_name), check
 
 

@@ -58,6 +58,7 @@ def test_every_backend_has_a_row_and_is_in_lockstep(
         assert row["seconds_per_epoch"] > 0
     checks = {check["steps"]: check for check in summary["lockstep"]}
     assert list(checks) == [5, 4]  # the check, and the whole float64 run of two epochs
+    assert [check["what"] for check in checks.values()] == ["first steps", "whole run"]
     for check in checks.values():
         assert all(check["in_lockstep"].values())
         assert check["difference"]["numpy"] == 0
@@ -181,14 +182,15 @@ def workers_of(tmp_path: Path) -> list[str]:
     return found
 
 
-def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    env = install(tmp_path / "site", "slow")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM], ids=str)
+def test_a_hung_worker_ends_with_its_parent(tmp_path: Path, how: signal.Signals) -> None:
+    env = install(tmp_path / "site", "hanging")
     running = subprocess.Popen(
-        [*COMPARE, *SMALL, "slow", "--num-epochs", "60"],
+        [*COMPARE, *SMALL, "hanging"],
         cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_for((tmp_path / "runs" / "n" / "slow" / "checkpoint.safetensors").exists)
-    running.kill()
+    wait_for(lambda: workers_of(tmp_path))
+    running.send_signal(how)
     running.wait()
     wait_for(lambda: not workers_of(tmp_path), seconds=20)
 
@@ -207,7 +209,6 @@ def test_another_interpreter_may_run_a_backend(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["tourch"], "unknown backend 'tourch': .* did you mean 'torch'"),
-        (["numpy", "numpy"], "backend 'numpy' is named twice"),
         (["numpy", "--num-epochs", "0"], "num_epochs must be a positive integer, got 0"),
         (
             ["numpy", "--dropout", "0.2", "1.5"],
@@ -216,6 +217,8 @@ def test_another_interpreter_may_run_a_backend(tmp_path: Path) -> None:
         (["numpy", "--dropout", "0.2"], "Option '--dropout' requires 2 arguments"),
         (["numpy", "--lockstep-steps", "0"], "lockstep_steps must be a positive integer, got 0"),
         (["numpy", "--timeout", "0"], "timeout must be a positive number of seconds"),
+        (["numpy", "--timeout", "inf"], "timeout must be a positive number of seconds, got inf"),
+        (["numpy", "--resume"], "--resume: there is no run runs/n"),
         (["numpy", "--device", "tpu"], "device must be cpu, gpu or gpu:N, got 'tpu'"),
         (["numpy", "--python", "numpy"], "--python must be BACKEND=PATH, got 'numpy'"),
         (["numpy", "--python", "numpy=/no/python"], "--python numpy=/no/python does not run"),
@@ -241,12 +244,48 @@ def test_bad_arguments_are_refused_before_work_begins(
     assert list(tmp_path.glob("runs/*")) == []
 
 
+def refused(tmp_path: Path, *arguments: str) -> str:
+    out = subprocess.run([*COMPARE, *SMALL, *arguments], cwd=tmp_path, capture_output=True,
+                         text=True, check=False)  # fmt: skip
+    assert out.returncode == 2, out.stderr
+    return out.stderr
+
+
 def test_a_finished_comparison_is_not_overwritten(tmp_path: Path) -> None:
     compare(tmp_path, "numpy")
-    out = subprocess.run([*COMPARE, *SMALL, "numpy"], cwd=tmp_path, capture_output=True,
-                         text=True, check=False)  # fmt: skip
-    assert out.returncode == 2
-    assert "runs/n/numpy holds a finished run" in out.stderr
+    summary = (tmp_path / "runs" / "n" / "summary.json").read_bytes()
+    assert "runs/n/numpy holds a finished run" in refused(tmp_path, "numpy")
+    assert "runs/n/numpy holds a finished run" in refused(tmp_path, "torch")
+    other = ("--resume", "--lr", "0.1")
+    assert "runs/n holds a comparison with recipe" in refused(tmp_path, "torch", *other)
+    assert (tmp_path / "runs" / "n" / "summary.json").read_bytes() == summary
+
+
+def test_a_resumed_comparison_takes_further_backends_in(tmp_path: Path) -> None:
+    env = install(tmp_path / "site", "honest")
+    compare(tmp_path, "numpy", env=env)
+    summary, _ = compare(tmp_path, "honest", "--resume", env=env)
+    assert list(summary["backends"]) == ["numpy", "honest"]
+    assert summary["ok"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "n").mkdir(parents=True)
+    (tmp_path / "runs" / "n" / "torch").write_text("a file where the folder should be")
+    summary, _ = compare(tmp_path, "numpy", "torch", status=1)
+    assert {name: row["status"] for name, row in summary["backends"].items()} == {
+        "numpy": "ok",
+        "torch": "failed",
+    }
+
+
+def test_what_an_interpreter_prints_is_no_report(tmp_path: Path) -> None:
+    python = tmp_path / "talkative-python"
+    python.write_text(f'#!/bin/sh\necho "Welcome to this cluster"\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    out = subprocess.run([*COMPARE, *SMALL, "numpy", "--python", f"numpy={python}"], cwd=tmp_path,
+                         capture_output=True, text=True, check=False)  # fmt: skip
+    assert out.returncode == 0, out.stderr
 
 
 def test_from_python(tmp_path: Path) -> None:

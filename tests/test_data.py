@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2ldrop import data
+from d2ldrop import Recipe, data, train
 from d2ldrop.data import DEBIAN, FILES, DataError, DataNotFoundError, StandInWarning, load_data
 from d2ldrop.stand_in import stand_in
 
@@ -160,6 +160,15 @@ def test_without_data_fashion_mnist_is_an_error(nowhere: None) -> None:
         load_data("fashion-mnist")
 
 
+def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(
+    nowhere: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.warns(StandInWarning, match="cannot be written"):
+        assert load_data("auto", train_size=5, test_size=5).name == "stand-in"
+
+
 def test_an_unknown_dataset_or_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"dataset must be one of auto, .* got 'mnist'"):
         load_data("mnist")
@@ -281,3 +290,18 @@ def test_the_stand_in_has_ten_classes_on_a_black_ground() -> None:
 
 def test_seeds_draw_other_stand_ins() -> None:
     assert (stand_in(10, 1, seed=1)[0] != stand_in(10, 1, seed=2)[0]).any()
+
+
+@pytest.mark.slow
+def test_the_stand_in_is_hard_enough_and_not_too_hard() -> None:
+    run = train("numpy", data="stand-in")
+    assert 0.80 < run.history[-1].test_accuracy < 0.97
+
+
+@pytest.mark.slow
+def test_a_thousand_images_of_the_stand_in_overfit() -> None:
+    data = load_data("stand-in", train_size=1000)
+    run = train("numpy", Recipe(num_epochs=90, batch_size=64, lr=0.1, dropout=(0, 0)), data=data)
+    last = run.history[-10:]
+    gap = np.mean([r.train_accuracy for r in last]) - np.mean([r.test_accuracy for r in last])
+    assert gap > 0.1

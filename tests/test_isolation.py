@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from d2ldrop import available_backends
+from tests.conftest import skip_without
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,11 +21,6 @@ def python(code: str, *options: str) -> str:
     )
     assert out.returncode == 0, out.stderr
     return out.stdout.strip()
-
-
-def needs(*names: str) -> pytest.MarkDecorator:
-    missing = [name for name in names if name not in available_backends()]
-    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 
 
 def test_importing_d2ldrop_loads_no_framework_and_little_else() -> None:
@@ -62,7 +57,7 @@ def test_all_public_names_exist() -> None:
     assert python(code).split("\n") == ["[]", "True"]
 
 
-@needs("tensorflow", "paddle")
+@skip_without("tensorflow", "paddle")
 def test_paddle_after_tensorflow_is_refused_instead_of_crashing() -> None:
     code = (
         "import d2ldrop\n"
@@ -79,7 +74,7 @@ def test_paddle_after_tensorflow_is_refused_instead_of_crashing() -> None:
     assert "Import paddle before tensorflow" in first
 
 
-@needs("tensorflow", "paddle")
+@skip_without("tensorflow", "paddle")
 def test_paddle_before_tensorflow_works() -> None:
     code = (
         "import warnings; warnings.simplefilter('ignore')\n"
@@ -92,7 +87,7 @@ def test_paddle_before_tensorflow_works() -> None:
     assert python(code).split() == ["18.0", "18.0"]
 
 
-@needs("mxnet")
+@skip_without("mxnet")
 def test_mxnets_import_leaves_numpy_and_the_warning_filters_alone() -> None:
     code = (
         "import warnings, numpy as np, numpy.testing, numpy.typing, numpy._core, d2ldrop\n"
@@ -105,7 +100,7 @@ def test_mxnets_import_leaves_numpy_and_the_warning_filters_alone() -> None:
     assert python(code, "-W", "error").splitlines()[-1] == "False [] True True False False"
 
 
-@needs("mxnet")
+@skip_without("mxnet")
 def test_using_mxnet_leaves_its_numpy_scope_as_it_was() -> None:
     code = (
         "import numpy as np, d2ldrop\n"
@@ -117,7 +112,7 @@ def test_using_mxnet_leaves_its_numpy_scope_as_it_was() -> None:
     assert python(code) == "False False"
 
 
-@needs("mxnet", "torch")
+@skip_without("mxnet", "torch")
 @pytest.mark.parametrize("order", [("torch", "mxnet"), ("mxnet", "torch")])
 def test_mxnet_leaves_torchs_threads_alone(order: tuple[str, str]) -> None:
     alone = python("import torch; print(torch.get_num_threads())")
@@ -163,7 +158,7 @@ def test_an_unknown_backend_is_an_error_that_suggests() -> None:
         get_backend("tourch")
 
 
-@needs("torch", "mxnet")
+@skip_without("torch", "mxnet")
 @pytest.mark.slow
 def test_a_test_process_refuses_a_second_framework() -> None:
     """The guard of conftest.py: in one process, the second framework's tests must fail."""

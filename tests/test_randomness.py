@@ -100,6 +100,15 @@ def test_p_0_and_p_1_draw_nothing(dropout: float, monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="dropout must be a probability"):
+        dropout_mask((4,), 1.5, seed=0)
+    with pytest.raises(TypeError, match="seed must be an integer"):
+        dropout_mask((4,), 0.5, seed=1.7)  # type: ignore[arg-type]  # the point of the test
+    with pytest.raises(ValueError, match="epoch must be an integer"):
+        batch_order(0, -1, 4)
+
+
 def test_steps_sites_and_seeds_have_masks_of_their_own() -> None:
     masks = [
         dropout_mask((64, 64), 0.5, seed=seed, step=step, site=site)

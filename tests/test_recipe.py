@@ -48,6 +48,7 @@ def test_lists_and_numpy_scalars_are_taken() -> None:
         ("batch_size", -1, ValueError, "batch_size must be a positive integer, got -1"),
         ("lr", 0, ValueError, "lr must be positive, got 0"),
         ("lr", float("inf"), ValueError, "lr must be a finite number, got inf"),
+        ("lr", 10**400, ValueError, "lr must be a finite number"),
         ("lr", "fast", TypeError, "lr must be a number, got 'fast'"),
         ("num_hiddens", (256,), ValueError, "num_hiddens must be two values, .* got 1"),
         ("num_hiddens", 256, TypeError, "num_hiddens must be two values, .* got 256"),
@@ -58,6 +59,7 @@ def test_lists_and_numpy_scalars_are_taken() -> None:
         ("seed", -1, ValueError, r"seed must be an integer in \[0, 2\*\*64\), got -1"),
         ("seed", 2**64, ValueError, "seed must be an integer"),
         ("dtype", "float16", ValueError, "dtype must be one of float32, float64, got 'float16'"),
+        ("dtype", np.dtype("float32"), ValueError, "dtype must be one of"),
         ("rng", "own", ValueError, "rng must be one of shared, native, got 'own'"),
     ],
 )
