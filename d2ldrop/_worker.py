@@ -68,6 +68,8 @@ def take_lockstep_steps(job: dict[str, Any], emit: Emit) -> None:
     """Take each check's steps in float64, from initial weights nudged or not; save the weights."""
     recipe = replace(Recipe(**job["recipe"]), dtype="float64", rng="shared")
     data = load_arrays(job)
+    report = _reporter(emit, "lockstep")
+    before, total = 0, sum(check["steps"] for check in job["checks"])
     for check in job["checks"]:
         weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
         if check["nudge"] is not None:
@@ -79,8 +81,9 @@ def take_lockstep_steps(job: dict[str, Any], emit: Emit) -> None:
             data,
             check["steps"],
             device=job["device"],
-            on_step=_reporter(emit, "lockstep"),
+            on_step=lambda done, _, before=before: report(before + done, total),  # type: ignore[misc]
         )
+        before += check["steps"]
         save_file(weights, check["out"])
 
 

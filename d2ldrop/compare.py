@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import d2ldrop
+from d2ldrop._checks import check_positive
 from d2ldrop._registry import available_backends, backend_names, check_name
 from d2ldrop._worker import save_arrays
 from d2ldrop.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
@@ -125,7 +126,7 @@ def compare_backends(
     """
     recipe, pythons = recipe or Recipe(), pythons or {}
     device = device_name(device)
-    _check_steps(lockstep_steps)
+    check_positive(lockstep_steps, "lockstep_steps")
     folder = run_folder(out, name, resume=resume)
     names = check_backends([*_begun(folder), *(backends or ())], pythons)
     data = load_data(data) if isinstance(data, str) else data
@@ -148,13 +149,6 @@ def compare_backends(
         except KeyboardInterrupt:
             raise Interrupted(_write_summary(place, rows, lockstep, problem)) from None
         return _write_summary(place, rows, lockstep, problem)
-
-
-def _check_steps(lockstep_steps: int) -> None:
-    if isinstance(lockstep_steps, bool) or not isinstance(lockstep_steps, int):
-        raise TypeError(f"lockstep_steps must be a positive integer, got {lockstep_steps!r}")
-    if lockstep_steps < 1:
-        raise ValueError(f"lockstep_steps must be a positive integer, got {lockstep_steps}")
 
 
 def check_backends(names: Sequence[str] | None, pythons: Mapping[str, str]) -> list[str]:

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from d2ldrop._checks import check_integer
+
 CLASSES = (
     "T-shirt/top",
     "trouser",
@@ -171,11 +173,7 @@ def load_data(
 def _check_size(size: int | None, name: str, largest: int) -> int:
     if size is None:
         return largest
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer from 1 to {largest}, got {size!r}")
-    if not 1 <= size <= largest:
-        raise ValueError(f"{name} must be an integer from 1 to {largest}, got {size}")
-    return int(size)
+    return check_integer(size, name, f"an integer from 1 to {largest}", 1, largest)
 
 
 def _stand_in(train_size: int, test_size: int) -> Dataset:

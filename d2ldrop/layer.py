@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from d2ldrop._checks import check_probability
 from d2ldrop._registry import Backend, backend_of
-from d2ldrop.randomness import check_probability, dropout_mask
+from d2ldrop.randomness import dropout_mask
 
 T = TypeVar("T")
 

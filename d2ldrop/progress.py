@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from d2ldrop._registry import title
 
+BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}{postfix}]"
 PHASES = {"lockstep": "lockstep check", "train": "training"}
 
 
@@ -44,7 +45,7 @@ class Progress:
                 self._bar = tqdm(
                     total=event["total"],
                     desc=text,
-                    unit="step",
+                    bar_format=BAR,
                     leave=event["phase"] == "train",
                     dynamic_ncols=True,
                 )

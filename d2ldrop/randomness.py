@@ -13,11 +13,12 @@ import math
 from collections.abc import Sequence
 from enum import IntEnum
 from itertools import pairwise
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from d2ldrop._checks import check_probability, check_word
 
 VERSION = 1
 
@@ -31,40 +32,6 @@ class Purpose(IntEnum):
     STAND_IN = 4
     NUDGE = 5
     NATIVE = 6
-
-
-def check_word(value: int, argument: str) -> int:
-    """Return ``value`` as an int if it is an integer in [0, 2**64), one word of a key or counter.
-
-    Raises:
-        TypeError: ``value`` is not an integer (a bool is none).
-        ValueError: it lies outside [0, 2**64).
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(
-            f"{argument} must be an integer in [0, 2**64), "
-            f"got {value!r} of type {type(value).__name__}"
-        )
-    if not 0 <= value < 2**64:
-        raise ValueError(f"{argument} must be an integer in [0, 2**64), got {value}")
-    return int(value)
-
-
-def check_probability(value: float, argument: str) -> float:
-    """Return ``value`` as a float if it is a number in [0, 1].
-
-    Raises:
-        TypeError: ``value`` is not a real number (a bool is none).
-        ValueError: it is NaN or lies outside [0, 1].
-    """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(
-            f"{argument} must be a probability in [0, 1], got {value!r} "
-            f"of type {type(value).__name__}"
-        )
-    if not 0 <= value <= 1:  # NaN fails both
-        raise ValueError(f"{argument} must be a probability in [0, 1], got {value}")
-    return float(value)
 
 
 def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:

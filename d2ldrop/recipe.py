@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from d2ldrop.randomness import check_word
+from d2ldrop._checks import check_positive, check_probability, check_real, check_word
 
 NUM_INPUTS, NUM_OUTPUTS = 784, 10
 
@@ -44,23 +44,21 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check every field; lists become tuples, NumPy scalars Python numbers."""
+        largest = sys.float_info.max
         values = {
-            "num_epochs": _positive_int(self.num_epochs, "num_epochs"),
-            "batch_size": _positive_int(self.batch_size, "batch_size"),
-            "lr": _number(self.lr, "lr"),
+            "num_epochs": check_positive(self.num_epochs, "num_epochs"),
+            "batch_size": check_positive(self.batch_size, "batch_size"),
+            "lr": check_real(self.lr, "lr", "a positive finite number", 5e-324, largest),
             "num_hiddens": tuple(
-                _positive_int(n, "num_hiddens") for n in _pair(self.num_hiddens, "num_hiddens")
+                check_positive(n, "num_hiddens") for n in _pair(self.num_hiddens, "num_hiddens")
             ),
-            "dropout": tuple(_number(p, "dropout") for p in _pair(self.dropout, "dropout")),
+            "dropout": tuple(
+                check_probability(p, "dropout") for p in _pair(self.dropout, "dropout")
+            ),
             "seed": check_word(self.seed, "seed"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
-        if self.lr <= 0:
-            raise ValueError(f"lr must be positive, got {self.lr}")
-        for p in self.dropout:
-            if not 0 <= p <= 1:
-                raise ValueError(f"dropout must be probabilities in [0, 1], got {p}")
         for field in dataclasses.fields(self):
             choices = field.metadata["choices"]
             value = getattr(self, field.name)
@@ -78,23 +76,6 @@ class Recipe:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self).items()
         }
-
-
-def _positive_int(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be a positive integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value}")
-    return int(value)
-
-
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    largest = sys.float_info.max  # an integer may be larger; NaN fails too
-    if not -largest <= value <= largest:
-        raise ValueError(f"{name} must be a finite number, got {value}")
-    return float(value)
 
 
 def _pair(value: Any, name: str) -> Sequence[Any]:

@@ -39,9 +39,10 @@ def comparison_table(summary: dict[str, Any]) -> Table:
 def table_title(summary: dict[str, Any]) -> str:
     """What was run, in a line; a stand-in is named as such."""
     recipe = summary["recipe"]
+    epochs = "1 epoch" if recipe["num_epochs"] == 1 else f"{recipe['num_epochs']} epochs"
     return (
         f"{data_title(summary)}, "
-        f"{recipe['num_epochs']} epochs, {recipe['dtype']}, dropout {_list(recipe['dropout'])}, "
+        f"{epochs}, {recipe['dtype']}, dropout {_list(recipe['dropout'])}, "
         f"lr {recipe['lr']:g}, batch {recipe['batch_size']}, seed {recipe['seed']}, "
         f"{recipe['rng']} masks, {summary['device']}"
     )

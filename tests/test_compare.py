@@ -212,7 +212,7 @@ def test_another_interpreter_may_run_a_backend(tmp_path: Path) -> None:
         (["numpy", "--num-epochs", "0"], "num_epochs must be a positive integer, got 0"),
         (
             ["numpy", "--dropout", "0.2", "1.5"],
-            r"dropout must be probabilities in \[0, 1\], got 1.5",
+            r"dropout must be a probability in \[0, 1\], got 1.5",
         ),
         (["numpy", "--dropout", "0.2"], "Option '--dropout' requires 2 arguments"),
         (["numpy", "--lockstep-steps", "0"], "lockstep_steps must be a positive integer, got 0"),

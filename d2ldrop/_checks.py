@@ -1,0 +1,58 @@
+"""Checks of single arguments: the error names the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+def check_integer(
+    value: object, argument: str, expected: str, low: int, high: float = math.inf
+) -> int:
+    """Return ``value`` as an int if it is an integer from ``low`` to ``high``.
+
+    Raises:
+        TypeError: ``value`` is not an integer (a bool is none).
+        ValueError: it lies outside.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{argument} must be {expected}, got {_typed(value)}")
+    if not low <= value <= high:
+        raise ValueError(f"{argument} must be {expected}, got {value}")
+    return int(value)
+
+
+def check_positive(value: object, argument: str) -> int:
+    """Return ``value`` as an int if it is an integer above 0; errors as ``check_integer``."""
+    return check_integer(value, argument, "a positive integer", 1)
+
+
+def check_word(value: object, argument: str) -> int:
+    """Return ``value`` as an int if it fits a 64-bit word; errors as ``check_integer``."""
+    return check_integer(value, argument, "an integer in [0, 2**64)", 0, 2**64 - 1)
+
+
+def check_real(value: Any, argument: str, expected: str, low: float, high: float) -> float:
+    """Return ``value`` as a float if it is a real number from ``low`` to ``high``.
+
+    Raises:
+        TypeError: ``value`` is not a real number (a bool is none).
+        ValueError: it is NaN or lies outside.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{argument} must be {expected}, got {_typed(value)}")
+    if not low <= value <= high:  # NaN fails; an integer too large for a float does not overflow
+        raise ValueError(f"{argument} must be {expected}, got {value}")
+    return float(value)
+
+
+def check_probability(value: object, argument: str) -> float:
+    """Return ``value`` as a float if it is a number in [0, 1]; errors as ``check_real``."""
+    return check_real(value, argument, "a probability in [0, 1]", 0, 1)
+
+
+def _typed(value: object) -> str:
+    return f"{value!r} of type {type(value).__name__}"
