@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def check_word(value: object, argument: str) -> int:
     return check_integer(value, argument, "an integer in [0, 2**64)", 0, 2**64 - 1)
 
 
-def check_real(value: Any, argument: str, expected: str, low: float, high: float) -> float:
+def check_real(value: object, argument: str, expected: str, low: float, high: float) -> float:
     """Return ``value`` as a float if it is a real number from ``low`` to ``high``.
 
     Raises:
@@ -44,9 +44,10 @@ def check_real(value: Any, argument: str, expected: str, low: float, high: float
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{argument} must be {expected}, got {_typed(value)}")
-    if not low <= value <= high:  # NaN fails; an integer too large for a float does not overflow
+    number = cast("float", value)
+    if not low <= number <= high:  # NaN fails; an integer too large for a float does not overflow
         raise ValueError(f"{argument} must be {expected}, got {value}")
-    return float(value)
+    return float(number)
 
 
 def check_probability(value: object, argument: str) -> float:

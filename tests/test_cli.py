@@ -196,6 +196,6 @@ def test_a_bar_on_a_terminal(tmp_path: Path) -> None:
             break
     os.close(controller)
     assert process.wait() == 0
-    assert b"\rNumPy: training:" in shown
+    assert b"\rNumPy: training " in shown
     assert b"100%" in shown
     assert b"test=0." in shown
