@@ -325,9 +325,19 @@ def _fetch(file: _File, folder: Path, mirrors: Sequence[str]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """One line of an error that may be many."""
-    text = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__} {text}"[:200]
+    """What a mirror's failure comes down to, in a few words."""
+    import requests
+
+    match error:
+        case requests.Timeout():
+            return "timed out"
+        case requests.ConnectionError():
+            return "no connection"
+        case requests.HTTPError():
+            return str(error).partition(" for url")[0]  # 404 Client Error: Not Found
+        case DataError():
+            return str(error).partition(": ")[2].partition(". It is left")[0]
+    return f"{type(error).__name__}: {error}"
 
 
 def to_network(images: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[Any]:
