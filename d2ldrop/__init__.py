@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from d2ldrop._registry import available_backends, backend_names, get_backend
+    from d2ldrop.averages import (
+        ExactAverage,
+        MCPrediction,
+        exact_average,
+        predict_mc,
+        scale_weights,
+        weight_scaling,
+    )
     from d2ldrop.compare import compare_backends
     from d2ldrop.data import Dataset, load_data
     from d2ldrop.layer import dropout_backward, dropout_layer
@@ -23,6 +31,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "_registry": ("available_backends", "backend_names", "get_backend"),
+    "averages": (
+        "ExactAverage",
+        "MCPrediction",
+        "exact_average",
+        "predict_mc",
+        "scale_weights",
+        "weight_scaling",
+    ),
     "compare": ("compare_backends",),
     "data": ("Dataset", "load_data"),
     "layer": ("dropout_backward", "dropout_layer"),
@@ -37,6 +53,8 @@ __all__ = [
     "PRESETS",
     "Dataset",
     "EpochResult",
+    "ExactAverage",
+    "MCPrediction",
     "Recipe",
     "Run",
     "available_backends",
@@ -47,11 +65,15 @@ __all__ = [
     "dropout_layer",
     "dropout_mask",
     "evaluate",
+    "exact_average",
     "get_backend",
     "initial_weights",
     "load_data",
     "load_weights",
+    "predict_mc",
+    "scale_weights",
     "train",
+    "weight_scaling",
 ]
 
 

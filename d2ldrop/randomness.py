@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     STAND_IN = 4
     NUDGE = 5
     NATIVE = 6
+    MC = 7
 
 
 def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:
@@ -51,12 +52,19 @@ def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
 
 
 def dropout_mask(
-    shape: Sequence[int], dropout: float, *, seed: int, step: int = 0, site: int = 0
+    shape: Sequence[int],
+    dropout: float,
+    *,
+    seed: int,
+    step: int = 0,
+    site: int = 0,
+    purpose: Purpose = Purpose.MASK,
 ) -> npt.NDArray[np.bool_]:
     """The keep mask of one step and site: booleans of ``shape``, True with probability 1 - p.
 
     A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
     multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
+    ``purpose`` MASK is training's; MC is Monte-Carlo prediction's, where ``step`` is the sample.
 
     Raises:
         TypeError, ValueError: ``dropout`` is no probability; ``seed``, ``step`` or ``site`` no
@@ -69,7 +77,7 @@ def dropout_mask(
     n = math.prod(shape)
     if dropout in (0, 1):
         return np.full(shape, dropout == 0)
-    bits = stream(seed, Purpose.MASK, a=step, b=site)
+    bits = stream(seed, purpose, a=step, b=site)
     # astype: a big-endian machine swaps, so that the bytes are the same everywhere.
     drawn = bits.random_raw(-(-n // 8)).astype("<u8", copy=False).view(np.uint8)[:n]
     threshold, fraction = divmod(256 * dropout, 1)

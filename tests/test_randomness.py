@@ -51,9 +51,18 @@ def test_golden_order() -> None:
 
 
 def test_golden_values_of_the_purposes_added_here() -> None:
-    """NUDGE and NATIVE, which the lockstep check and native runs draw from."""
+    """NUDGE, NATIVE and MC: the lockstep check, native runs and Monte-Carlo prediction."""
     assert stream(0, Purpose.NUDGE).random_raw(1).tolist() == [10838992762465911255]
     assert [native_seed(0, epoch) for epoch in range(3)] == [1109984067, 1818564612, 922616355]
+    mc = Purpose.MC
+    assert dropout_mask((16,), 0.5, seed=0, purpose=mc).astype(int).tolist() == [
+        0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1,
+    ]  # fmt: skip
+    keep = dropout_mask((256, 256), 0.2, seed=0, step=99, site=1, purpose=mc)
+    assert (
+        digest(np.packbits(keep))
+        == "54271ef326face2fea9eb51e2aa011362b5a1817862cbe55595dfb260c066fd2"
+    )
 
 
 @given(

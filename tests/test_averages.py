@@ -1,0 +1,422 @@
+"""Averages over masks, exact and sampled, on every backend; and dropout's original form."""
+
+from __future__ import annotations
+
+import doctest
+from itertools import product
+from typing import Any
+
+import d2ldrop_numpy as reference
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import special, stats
+
+from d2ldrop import averages, initial_weights
+from d2ldrop._registry import Backend
+from d2ldrop.averages import (
+    UNSCALED,
+    exact_average,
+    original_mlp,
+    original_step,
+    predict_mc,
+    scale_weights,
+    weight_scaling,
+)
+from d2ldrop.randomness import Purpose, batch_order, dropout_mask
+from d2ldrop.stand_in import stand_in
+
+Module = Backend[Any]
+Arrays = dict[str, npt.NDArray[Any]]
+DROPOUT = (0.2, 0.5)
+SMALL = (5, 6, 4, 3)
+
+
+def network(sizes: tuple[int, ...] = SMALL, dtype: str = "float64", size: float = 1) -> Arrays:
+    """Weights of the size that training gives them, and biases that are not zero."""
+    weights = initial_weights(0, sizes, dtype)
+    rng = np.random.default_rng(0)
+    for layer, inputs in enumerate(sizes[:-1], start=1):
+        weights[f"W{layer}"] *= size * 100 * np.sqrt(2 / inputs)
+        weights[f"b{layer}"] += rng.normal(0, 0.1, sizes[layer]).astype(dtype)
+    return weights
+
+
+def inputs(n: int = 7, columns: int = 5, dtype: str = "float64") -> npt.NDArray[Any]:
+    return np.random.default_rng(1).random((n, columns)).astype(dtype)
+
+
+def mc_masks(n: int, weights: Arrays, sample: int, dropout: Any = DROPOUT) -> tuple[Any, Any]:
+    first, second = (
+        dropout_mask((n, len(weights[b])), p, seed=0, step=sample, site=site, purpose=Purpose.MC)
+        for site, (b, p) in enumerate(zip(("b1", "b2"), dropout, strict=True))
+    )
+    return first, second
+
+
+# Monte Carlo
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
+def test_every_backend_gives_numpys_statistics(
+    backend: Module, backend_name: str, dtype: str, tolerance: float
+) -> None:
+    weights, X = network((784, 64, 32, 10), dtype), inputs(20, 784)
+    found = predict_mc(weights, X, 10, backend=backend_name, seed=3)
+    expected = predict_mc(weights, X, 10, seed=3)
+    assert expected.variance.max() > 1e-2
+    for name, values in vars(expected).items():
+        other = getattr(found, name)
+        assert other.dtype == np.float64
+        np.testing.assert_allclose(other, values, rtol=0, atol=tolerance, err_msg=name)
+
+
+def test_the_statistics_are_those_of_all_samples_at_once() -> None:
+    weights, X = network(), inputs()
+    params = list(weights.values())
+    samples = np.array(
+        [
+            special.softmax(reference.mlp(params, X, DROPOUT, mc_masks(7, weights, k)), axis=1)
+            for k in range(30)
+        ]
+    )
+    found = predict_mc(weights, X, 30)
+    np.testing.assert_allclose(found.mean, samples.mean(axis=0), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found.variance, samples.var(axis=0), rtol=0, atol=1e-14)
+    entropy = stats.entropy(samples.mean(axis=0), axis=1)
+    np.testing.assert_allclose(found.entropy, entropy, rtol=0, atol=1e-14)
+    information = entropy - stats.entropy(samples, axis=2).mean(axis=0)
+    assert information.max() > 0.01
+    np.testing.assert_allclose(found.mutual_information, information, rtol=0, atol=1e-14)
+
+
+def test_the_seed_selects_the_masks() -> None:
+    means = [predict_mc(network(), inputs(), 5, seed=seed).mean for seed in (0, 0, 2**64 - 1)]
+    np.testing.assert_array_equal(means[0], means[1])
+    assert np.abs(means[0] - means[2]).max() > 1e-3
+
+
+def test_without_dropout_the_samples_agree(backend: Module, backend_name: str) -> None:
+    weights, X = network((784, 8, 8, 10)), inputs(4, 784)
+    found = predict_mc(weights, X, 3, backend=backend_name, dropout=(0, 0))
+    np.testing.assert_allclose(found.mean, weight_scaling(weights, X), atol=1e-13)
+    assert found.variance.max() < 1e-28
+    assert found.mutual_information.max() < 1e-14
+    everything = predict_mc(weights, X, 3, backend=backend_name, dropout=(0.2, 1))
+    np.testing.assert_allclose(
+        everything.mean, [special.softmax(weights["b3"])] * 4, rtol=0, atol=1e-15
+    )
+
+
+def test_networks_that_are_sure_and_disagree() -> None:
+    """Sampled networks with probabilities of exactly 0 and 1: all uncertainty is information."""
+    weights = {
+        "W1": np.ones((1, 1)), "b1": np.zeros(1),
+        "W2": np.ones((1, 1)), "b2": np.zeros(1),
+        "W3": np.array([[1e4, -1e4]]), "b3": np.array([-1e4, 1e4]),
+    }  # fmt: skip
+    found = predict_mc(weights, np.ones((3, 1)), 40, dropout=(0, 0.5))
+    kept = np.mean([mc_masks(3, weights, k, (0, 0.5))[1][:, 0] for k in range(40)], axis=0)
+    np.testing.assert_allclose(found.mean, np.stack([kept, 1 - kept], axis=1), atol=1e-15)
+    np.testing.assert_allclose(found.entropy, stats.entropy([kept, 1 - kept]), atol=1e-15)
+    np.testing.assert_array_equal(found.entropy, found.mutual_information)
+    sure = predict_mc(weights, np.ones((3, 1)), 4, dropout=(0, 1))
+    assert not sure.entropy.any()
+    assert not sure.mutual_information.any()
+
+
+def test_no_information_is_negative() -> None:
+    """Where the networks hardly differ it would be -1e-16 by rounding."""
+    found = predict_mc(network(size=1e-9), inputs(200), 7)
+    assert found.mutual_information.min() >= 0
+
+
+# The exact average
+
+
+def test_the_exact_average_is_the_definitions() -> None:
+    """Mask by mask, with a product of probabilities and a product of powers."""
+    weights, X, dropout = network((5, 3, 2, 3)), inputs(), (0.2, 0.7)
+    params = list(weights.values())
+    arithmetic, geometric, total = np.zeros((7, 3)), np.ones((7, 3)), 0.0
+    for bits in product([False, True], repeat=5):
+        masks = (np.tile(bits[:3], (7, 1)), np.tile(bits[3:], (7, 1)))
+        drop = [dropout[0]] * 3 + [dropout[1]] * 2
+        probability = np.prod([1 - p if bit else p for bit, p in zip(bits, drop, strict=True)])
+        predicted = special.softmax(reference.mlp(params, X, dropout, masks), axis=1)
+        arithmetic += probability * predicted
+        geometric *= predicted**probability
+        total += float(probability)
+    found = exact_average(weights, X, dropout)
+    assert total == pytest.approx(1)
+    np.testing.assert_allclose(found.arithmetic, arithmetic, atol=1e-14)
+    geometric /= geometric.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.geometric, geometric, atol=1e-14)
+
+
+def test_blocks_of_masks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = exact_average(network(), inputs(), DROPOUT)
+    monkeypatch.setattr(averages, "BLOCK", 7 * 100)  # 1024 masks: ten blocks and a shorter one
+    parts = exact_average(network(), inputs(), DROPOUT)
+    np.testing.assert_allclose(parts.arithmetic, whole.arithmetic, atol=1e-14)
+    np.testing.assert_allclose(parts.geometric, whole.geometric, atol=1e-14)
+
+
+def distances(weights: Arrays, dropout: tuple[float, ...]) -> tuple[float, float]:
+    """Of weight scaling, from the geometric and from the arithmetic mean: the largest."""
+    exact, scaled = exact_average(weights, inputs(), dropout), weight_scaling(weights, inputs())
+    return np.abs(exact.geometric - scaled).max(), np.abs(exact.arithmetic - scaled).max()
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_weight_scaling_is_the_geometric_mean_where_the_logits_are_linear_in_the_mask(
+    p: float,
+) -> None:
+    one_layer = distances(network((5, 8, 3)), (p,))
+    only_the_last = distances(network(), (0, p))
+    weights = network()
+    weights["b1"] += 100  # no activation is ever cut off: two layers, and linear
+    weights["b2"] += 1e5
+    linear = distances(weights, (p, p / 2))
+    assert max(one_layer[0], only_the_last[0]) < 1e-12
+    assert linear[0] < 1e-9  # of logits near 1e5
+    assert min(one_layer[1], only_the_last[1]) > 5e-4  # the arithmetic mean is another
+
+
+def test_weight_scaling_is_near_the_means_of_a_relu_network() -> None:
+    geometric, arithmetic = distances(network(), DROPOUT)
+    assert 1e-3 < geometric < arithmetic < 0.15
+    less = distances(network(), (0.02, 0.05))
+    assert less[0] < geometric / 5
+    assert less[1] < arithmetic / 5
+
+
+def test_p_0_and_p_1_leave_one_mask() -> None:
+    weights, X = network((5, 30, 40, 3)), inputs()
+    for p, expected in (
+        (0, weight_scaling(weights, X)),
+        (1, np.tile(special.softmax(weights["b3"]), (7, 1))),
+    ):
+        found = exact_average(weights, X, (0, p))
+        np.testing.assert_allclose(found.arithmetic, expected, atol=1e-14)
+        np.testing.assert_allclose(found.geometric, expected, atol=1e-14)
+
+
+def test_the_error_of_monte_carlo_falls_as_one_over_the_root_of_k() -> None:
+    """Within 4.5 standard errors for each of 600 probabilities; a sixteenfold k, a quarter error.
+
+    The root mean square has some 10% of error itself, for the images' masks are independent.
+    """
+    weights, X = network(), inputs(200)
+    exact = exact_average(weights, X, DROPOUT).arithmetic
+    errors = []
+    for k in (125, 2000):
+        found = predict_mc(weights, X, k)
+        error = np.abs(found.mean - exact)
+        assert (error <= 4.5 * np.sqrt(found.variance / (k - 1))).all(), k
+        errors.append(np.sqrt(np.mean(error**2)))
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.2)
+
+
+# The original form
+
+
+def test_the_original_form_is_the_inverted_one_with_scaled_weights(backend: Module) -> None:
+    """Mask by mask, so also in training; and with mask * H exactly, nothing divided."""
+    weights, X, dropout = network((784, 12, 9, 10)), inputs(8, 784), (0.2, 0.5)
+    masks = mc_masks(8, weights, 0)
+    first, second = (backend.from_numpy(mask) for mask in masks)
+    images, params = backend.from_numpy(X), backend.init_params(list(weights.values()))
+    found = backend.to_numpy(original_mlp(backend, params, images, (first, second)))
+    H1 = masks[0] * np.maximum(X @ weights["W1"] + weights["b1"], 0)
+    H2 = masks[1] * np.maximum(H1 @ weights["W2"] + weights["b2"], 0)
+    np.testing.assert_allclose(found, H2 @ weights["W3"] + weights["b3"], atol=1e-12)
+    scaled = backend.init_params(list(scale_weights(weights, dropout).values()))
+    inverted = backend.to_numpy(backend.mlp(scaled, images, dropout, (first, second)))
+    np.testing.assert_allclose(found, inverted, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_unscaled_is_the_mask_alone_bit_for_bit(backend: Module, dtype: str) -> None:
+    X, mask = inputs(50, 20, dtype), dropout_mask((50, 20), 0.3, seed=0)
+    Y = backend.dropout_layer(backend.from_numpy(X), UNSCALED[0], mask=backend.from_numpy(mask))
+    np.testing.assert_array_equal(backend.to_numpy(Y), X * mask)
+
+
+def test_a_step_of_the_original_form(backend: Module) -> None:
+    """With W = keep V the gradient of V is keep times that of W: V's step moves W by keep**2."""
+    weights, X, y = network((784, 12, 9, 10)), inputs(8, 784), np.arange(8)
+    masks = mc_masks(8, weights, 0)
+    first, second = (backend.from_numpy(mask) for mask in masks)
+    params, loss, _ = original_step(
+        backend,
+        backend.init_params(list(weights.values())),
+        backend.from_numpy(X),
+        backend.from_numpy(y),
+        0.5,
+        (first, second),
+    )
+    scaled = scale_weights(weights, DROPOUT)
+    stepped, expected_loss, _ = reference.train_step(
+        reference.init_params(list(scaled.values())), X, y, 0.5, DROPOUT, masks
+    )
+    np.testing.assert_allclose(backend.to_numpy(loss), expected_loss, rtol=1e-12)
+    keep = {"W2": 1 - DROPOUT[0], "W3": 1 - DROPOUT[1]}
+    for name, param, inverted in zip(weights, params, stepped, strict=True):
+        moved = backend.to_numpy(param) - weights[name]
+        expected = keep.get(name, 1) * (inverted - scaled[name])
+        assert np.abs(expected).max() > 1e-3
+        np.testing.assert_allclose(moved, expected, atol=1e-13, err_msg=name)
+
+
+def test_training_in_the_original_form_and_scaling_to_predict() -> None:
+    """The scaled weights classify, and are near the average of the networks that were trained."""
+    images, labels, test_images, test_labels = stand_in(2000, 500)
+    X, y = images.reshape(-1, 784) / 255, labels.astype(np.int64)
+    test_X = test_images.reshape(-1, 784) / 255
+    weights = network((784, 64, 32, 10))
+    params = reference.init_params(list(weights.values()))
+    for step in range(160):
+        rows = batch_order(0, step // 20, len(X))[100 * (step % 20) :][:100]
+        first, second = (
+            dropout_mask((100, width), p, seed=0, step=step, site=site)
+            for site, (width, p) in enumerate(zip((64, 32), DROPOUT, strict=True))
+        )
+        params, _, _ = original_step(reference, params, X[rows], y[rows], 0.1, (first, second))
+    trained = dict(zip(weights, params, strict=True))
+    scaled = scale_weights(trained, DROPOUT)
+    predicted = weight_scaling(scaled, test_X)
+    assert np.mean(predicted.argmax(axis=1) == test_labels) > 0.6
+    average = predict_mc(scaled, test_X, 100).mean
+    distance, unscaled = (
+        np.abs(weight_scaling(candidate, test_X) - average).mean()
+        for candidate in (scaled, trained)
+    )
+    assert distance < unscaled / 3
+
+
+def linear_output(weights: Arrays, X: Any, masks: Any) -> Any:
+    """One hidden layer in the original form: its logits under each of the masks (k, 1 or n, h)."""
+    return np.maximum(X @ weights["W1"] + weights["b1"], 0) * masks @ weights["W2"] + weights["b2"]
+
+
+def test_the_original_form_in_expectation_by_enumeration() -> None:
+    """All 2**6 masks of a layer with linear outputs: on average the scaled weights' logits."""
+    weights, X, keep = network((5, 6, 3)), inputs(), 0.8
+    masks = np.array(list(product([0, 1], repeat=6)))[:, None, :]
+    probability = np.where(masks == 1, keep, 1 - keep).prod(axis=(1, 2))
+    expectation = np.tensordot(probability, linear_output(weights, X, masks), axes=1)
+    scaled = scale_weights(weights, [1 - keep])
+    np.testing.assert_allclose(expectation, linear_output(scaled, X, 1), atol=1e-12)
+    assert np.abs(linear_output(weights, X, 1) - expectation).max() > 0.1
+
+
+def test_the_original_form_in_expectation_by_monte_carlo() -> None:
+    """256 hidden units, 4,000 masks: 21 logits within 4.5 standard errors."""
+    weights, X = network((5, 256, 3)), inputs()
+    masks = dropout_mask((4000, 7, 256), 0.5, seed=0, purpose=Purpose.MC)
+    logits = linear_output(weights, X, masks)
+    error = np.abs(logits.mean(axis=0) - linear_output(scale_weights(weights, [0.5]), X, 1))
+    standard_error = logits.std(axis=0) / np.sqrt(len(logits))
+    assert (error < 4.5 * standard_error).all()
+    assert (4.5 * standard_error < 0.1).all()
+
+
+def test_scale_weights_copies_and_keeps_the_dtype() -> None:
+    weights = network(dtype="float32")
+    scaled = scale_weights(weights, (0.25, 1))
+    assert {w.dtype for w in scaled.values()} == {np.dtype("float32")}
+    np.testing.assert_array_equal(scaled["W1"], weights["W1"])
+    np.testing.assert_array_equal(scaled["W2"], weights["W2"] * np.float32(0.75))
+    assert not scaled["W3"].any()
+    for name in weights:
+        assert not np.shares_memory(scaled[name], weights[name])
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"num_samples": 0}, ValueError, "num_samples must be a positive integer, got 0"),
+        ({"num_samples": 2.0}, TypeError, "num_samples must be a positive integer"),
+        ({"X": np.ones((2, 4))}, ValueError, r"X must have shape \(n, 5\), got \(2, 4\)"),
+        ({"X": np.ones(5)}, ValueError, r"X must have shape \(n, 5\), got \(5,\)"),
+        ({"X": np.ones((2, 5), int)}, TypeError, "floating-point NumPy array, got int64"),
+        ({"X": [[1.0] * 5]}, TypeError, "floating-point NumPy array, got list"),
+        ({"dropout": (0.2, 1.5)}, ValueError, "dropout must be a probability"),
+        ({"dropout": (0.2,)}, ValueError, "dropout must be 2 values, one a hidden layer, got 1"),
+        ({"dropout": 0.5}, TypeError, "dropout must be 2 values, one a hidden layer, got 0.5"),
+        ({"seed": -1}, ValueError, "seed must be an integer"),
+        ({"device": "tpu"}, ValueError, "device must be cpu"),
+        ({"backend": "nmpy"}, ValueError, "did you mean 'numpy'"),
+        ({"weights": network((5, 4, 3))}, ValueError, "two hidden layers, got 1"),
+    ],
+)
+def test_predict_mc_refuses(change: Any, error: type[Exception], message: str) -> None:
+    arguments: Any = {"weights": network(), "X": inputs(), "num_samples": 2, **change}
+    with pytest.raises(error, match=message):
+        predict_mc(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"W2": np.ones((5, 4))}, ValueError, r"W2 and b2 must have shapes .* got \(5, 4\)"),
+        ({"W1": np.ones((5, 6, 2)), "b1": np.ones((6, 2))}, ValueError, "W1 and b1 must have"),
+        ({"b1": np.ones((6, 1))}, ValueError, r"W1 and b1 must have shapes .* \(6, 1\)"),
+        ({"W1": np.ones(())}, ValueError, "W1 and b1 must have shapes"),
+        ({"b3": np.ones(3, int)}, TypeError, "W3 and b3 must be floating-point"),
+        ({"W4": np.ones((3, 3))}, ValueError, "W1, b1, W2, b2 and so on, .* got W1, b1, .*W4"),
+    ],
+)
+def test_weights_that_are_no_network(change: Any, error: type[Exception], message: str) -> None:
+    weights = {**network(), **change}
+    for function in (
+        lambda: predict_mc(weights, inputs(), 2),
+        lambda: exact_average(weights, inputs(), DROPOUT),
+        lambda: weight_scaling(weights, inputs()),
+        lambda: scale_weights(weights, DROPOUT),
+    ):
+        with pytest.raises(error, match=message):
+            function()
+
+
+def test_a_hidden_layer_is_needed() -> None:
+    with pytest.raises(ValueError, match="of one hidden layer or more, got W1, b1"):
+        exact_average(network((5, 3)), inputs(), ())
+
+
+def test_too_many_masks_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"at most 20 dropped hidden units, got 21: 2\*\*21 masks"):
+        exact_average(network((5, 11, 10, 3)), inputs(), DROPOUT)
+
+
+def test_the_order_layout_and_dtype_of_arrays_do_not_matter(
+    backend: Module, backend_name: str
+) -> None:
+    weights, X = network((784, 8, 8, 10)), inputs(6, 784)
+    expected = predict_mc(weights, X[::-1].copy(), 2)
+    shuffled = {name: np.asfortranarray(weights[name]) for name in reversed(weights)}
+    shuffled["b2"] = np.repeat(shuffled["b2"], 2)[::2]
+    found = predict_mc(shuffled, X[::-1], 2, backend=backend_name)
+    np.testing.assert_allclose(found.mean, expected.mean, atol=1e-12)
+
+
+def test_averages_of_float32_weights_are_taken_in_float64() -> None:
+    weights, X = network(dtype="float32"), inputs()
+    doubles = {name: w.astype(np.float64) for name, w in weights.items()}
+    for found in (exact_average(weights, X, DROPOUT).arithmetic, weight_scaling(weights, X)):
+        assert found.dtype == np.float64
+    np.testing.assert_array_equal(weight_scaling(weights, X), weight_scaling(doubles, X))
+    np.testing.assert_array_equal(
+        exact_average(weights, X, DROPOUT).geometric, exact_average(doubles, X, DROPOUT).geometric
+    )
+    np.testing.assert_allclose(predict_mc(weights, X, 3).mean.sum(axis=1), 1, rtol=1e-15)
+
+
+def test_the_examples_in_the_docstrings() -> None:
+    results = doctest.testmod(averages)
+    assert results.attempted >= 4
+    assert results.failed == 0
