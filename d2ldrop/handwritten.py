@@ -13,26 +13,28 @@ Source: Srivastava et al., "Dropout: a simple way to prevent neural networks fro
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypeAlias, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from d2ldrop._checks import check_positive, check_real, check_word
-
-Array: TypeAlias = npt.NDArray[Any]
-Cache: TypeAlias = tuple[Array, ...]
-KeepProb: TypeAlias = float | Sequence[float] | Array
-Rng: TypeAlias = np.random.Generator | np.random.RandomState
-
-PARAMETERS = ("W1", "b1", "W2", "b2", "W3", "b3")
-HIDDEN1, HIDDEN2 = ("Z1", "D1", "A1", "W1", "b1"), ("Z2", "D2", "A2", "W2", "b2")
-CACHE = (*HIDDEN1, *HIDDEN2, "Z3", "A3", "W3", "b3")
-
+from d2ldrop._handwritten_checks import (
+    PARAMETERS,
+    Array,
+    Cache,
+    KeepProb,
+    Rng,
+    check_array,
+    check_cache,
+    check_keep_prob,
+    check_keys,
+    check_labels,
+    check_network,
+    check_rng,
+    check_sizes,
+)
 
 # The network: forward, cost, backward
 
@@ -73,9 +75,9 @@ def forward_propagation_with_dropout(
     >>> A3.shape, len(cache)
     ((1, 4), 14)
     """
-    X, (W1, b1, W2, b2, W3, b3) = _check_network(X, parameters)
-    keep1, keep2 = _check_keep_prob(keep_prob)
-    _check_rng(rng)
+    X, (W1, b1, W2, b2, W3, b3) = check_network(X, parameters)
+    keep1, keep2 = check_keep_prob(keep_prob)
+    check_rng(rng)
 
     Z1 = W1 @ X + b1
     D1 = rng.random(Z1.shape) < keep1
@@ -92,7 +94,7 @@ def forward_propagation_with_dropout(
 
 def forward_propagation(X: Array, parameters: Mapping[str, Array]) -> Array:
     """The network's output (1, m) without dropout; arguments and errors as with dropout."""
-    X, (W1, b1, W2, b2, W3, b3) = _check_network(X, parameters)
+    X, (W1, b1, W2, b2, W3, b3) = check_network(X, parameters)
     A1 = relu(W1 @ X + b1)
     A2 = relu(W2 @ A1 + b2)
     return sigmoid(W3 @ A2 + b3)
@@ -111,11 +113,11 @@ def compute_cost(A3: Array, Y: Array) -> float:
     >>> round(compute_cost(np.array([[0.5, 0.25]]), np.array([[1, 0]])), 4)
     0.4904
     """
-    A3 = _check_array(A3, "A3", (1, "m"))
+    A3 = check_array(A3, "A3", (1, "m"))
     if not ((A3 >= 0) & (A3 <= 1)).all():
         wrong = A3[~((A3 >= 0) & (A3 <= 1))][0]  # NaN, too
         raise ValueError(f"A3 must hold probabilities in [0, 1], got {wrong}")
-    Y = _check_labels(Y, A3.shape[1])
+    Y = check_labels(Y, A3.shape[1])
     likelihood = np.where(Y == 1, A3, 1 - A3)  # picked, not summed: 0 * log(0) would be NaN
     with np.errstate(divide="ignore"):  # log(0) is the infinity promised above
         return float(np.mean(np.abs(np.log(likelihood)), dtype=np.float64))
@@ -140,10 +142,10 @@ def backward_propagation_with_dropout(
     Raises:
         TypeError, ValueError: an argument is none of the above, or shapes do not fit.
     """
-    keep1, keep2 = _check_keep_prob(keep_prob)
-    X, (Z1, D1, A1, _, _, Z2, D2, A2, W2, _, _, A3, W3, _) = _check_cache(X, cache)
+    keep1, keep2 = check_keep_prob(keep_prob)
+    X, (Z1, D1, A1, _, _, Z2, D2, A2, W2, _, _, A3, W3, _) = check_cache(X, cache)
     m = X.shape[1]
-    Y = _check_labels(Y, m)
+    Y = check_labels(Y, m)
 
     dZ3 = A3 - Y  # sigmoid and cross-entropy together: the fractions cancel
     dW3 = dZ3 @ A2.T / m
@@ -186,7 +188,7 @@ def gradient_check(
     True
     """
     seed, step = check_word(seed, "seed"), 1e-6
-    X, values = _check_network(X, parameters)
+    X, values = check_network(X, parameters)
     X = X.astype(float)
     theta: dict[str, Array] = {n: v.astype(float) for n, v in zip(PARAMETERS, values, strict=True)}
     nudge = np.random.default_rng((seed, 1))
@@ -229,7 +231,7 @@ def initialize_parameters(layer_sizes: Sequence[int], *, seed: int) -> dict[str,
         TypeError, ValueError: no four positive integers, the last 1; ``seed`` no integer in
             [0, 2**64).
     """
-    sizes = _check_sizes(layer_sizes, "layer_sizes", "(n_x, n_1, n_2, 1)", 4)
+    sizes = check_sizes(layer_sizes, "layer_sizes", "(n_x, n_1, n_2, 1)", 4)
     if sizes[3] != 1:
         raise ValueError(f"layer_sizes must end in 1, the one probability, got {sizes[3]}")
     rng = np.random.default_rng((check_word(seed, "seed"), 1))
@@ -252,11 +254,11 @@ def update_parameters(
     learning_rate = check_real(
         learning_rate, "learning_rate", "a finite number > 0", 5e-324, sys.float_info.max
     )
-    _check_keys(parameters, "parameters", PARAMETERS)
-    _check_keys(gradients, "gradients", [f"d{name}" for name in PARAMETERS])
+    check_keys(parameters, "parameters", PARAMETERS)
+    check_keys(gradients, "gradients", [f"d{name}" for name in PARAMETERS])
     for n in PARAMETERS:
-        W = _check_array(parameters[n], f"{n} in parameters", ("rows", "columns"))
-        _check_array(gradients[f"d{n}"], f"d{n} in gradients", (W.shape[0], W.shape[1]))
+        W = check_array(parameters[n], f"{n} in parameters", ("rows", "columns"))
+        check_array(gradients[f"d{n}"], f"d{n} in gradients", (W.shape[0], W.shape[1]))
     return {n: parameters[n] - learning_rate * gradients[f"d{n}"] for n in PARAMETERS}
 
 
@@ -286,9 +288,9 @@ def train(
     Raises:
         TypeError, ValueError: an argument is none of the above.
     """
-    sizes = _check_sizes(hidden_sizes, "hidden_sizes", "(n_1, n_2)", 2)
+    sizes = check_sizes(hidden_sizes, "hidden_sizes", "(n_1, n_2)", 2)
     num_iterations = check_positive(num_iterations, "num_iterations")
-    X = _check_array(X, "X", ("n_x", "m"))
+    X = check_array(X, "X", ("n_x", "m"))
     parameters = initialize_parameters((X.shape[0], *sizes, 1), seed=seed)
     rng = np.random.default_rng(seed)
     costs = []
@@ -344,100 +346,9 @@ def decision_boundary(
             is no positive integer.
     """
     resolution = check_positive(resolution, "resolution")
-    X = _check_array(X, "X", (2, "m"))
+    X = check_array(X, "X", (2, "m"))
     low, high = X.min(axis=1), X.max(axis=1)
     margin = np.where(high > low, 0.1 * (high - low), 1.0)
     xx, yy = np.meshgrid(*np.linspace(low - margin, high + margin, resolution).T)
     grid = np.stack([xx.ravel(), yy.ravel()])
     return xx, yy, forward_propagation(grid, parameters).reshape(xx.shape)
-
-
-# Checks: each raises one error that names the argument, what was expected and what came
-
-
-def _check_keep_prob(keep_prob: KeepProb) -> tuple[float, float]:
-    expected = "a probability in (0, 1], or a pair of them"
-
-    def one(value: object) -> float:
-        return check_real(value, "keep_prob", expected, 5e-324, 1)
-
-    if not isinstance(keep_prob, (list, tuple)) and np.ndim(keep_prob) != 1:
-        return one(keep_prob), one(keep_prob)
-    pair = tuple(cast("Sequence[float]", keep_prob))
-    if len(pair) != 2:
-        raise ValueError(f"keep_prob must be {expected}, got {len(pair)} numbers")
-    return one(pair[0]), one(pair[1])
-
-
-def _check_rng(rng: object) -> None:
-    # The standard library's generators have a random() too, but it draws a single number.
-    if not callable(getattr(rng, "random", None)) or isinstance(rng, random.Random):
-        raise TypeError(f"rng must be numpy.random.default_rng(0) or the like, got {rng!r}")
-
-
-def _check_sizes(sizes: Sequence[int], argument: str, expected: str, count: int) -> list[int]:
-    if not isinstance(sizes, (list, tuple)) or len(sizes) != count:
-        raise ValueError(f"{argument} must be {expected}, got {sizes!r}")
-    return [check_positive(size, f"{argument}[{i}]") for i, size in enumerate(sizes)]
-
-
-def _check_array(value: object, argument: str, shape: tuple[int | str, int | str]) -> Array:
-    """``value``, if it holds finite real numbers in ``shape``, in which a name stands for any n."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "buif":
-        got = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-        raise TypeError(f"{argument} must be a NumPy array of real numbers, got {got}")
-    if value.ndim != 2 or any(
-        n != k if isinstance(n, int) else k == 0 for n, k in zip(shape, value.shape, strict=True)
-    ):
-        expected = f"({shape[0]}, {shape[1]})" + (", none of them 0" if 0 in value.shape else "")
-        raise ValueError(f"{argument} must have shape {expected}, got {value.shape}")
-    if not np.isfinite(value).all():
-        raise ValueError(f"{argument} must be finite, got {value[~np.isfinite(value)][0]}")
-    return np.asarray(value)  # of np.matrix, * would be another product
-
-
-def _check_labels(Y: Array, m: int) -> Array:
-    Y = _check_array(Y, "Y", (1, m))
-    if not ((Y == 0) | (Y == 1)).all():
-        raise ValueError(f"Y must hold labels 0 and 1 alone, got {Y[(Y != 0) & (Y != 1)][0]}")
-    return Y
-
-
-def _check_keys(values: object, argument: str, names: Sequence[str]) -> None:
-    expected = f"{argument} must be a dict with {' '.join(names)}"
-    if not isinstance(values, Mapping):
-        raise TypeError(f"{expected}, got {type(values).__name__}")
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise ValueError(f"{expected}, got no {' '.join(missing)}")
-
-
-def _check_network(
-    X: Array, parameters: Mapping[str, Array], argument: str = "parameters"
-) -> tuple[Array, list[Array]]:
-    """``X`` and the six parameters in order, if each layer fits what comes before it."""
-    X = _check_array(X, "X", ("n_x", "m"))
-    _check_keys(parameters, argument, PARAMETERS)
-    if "W4" in parameters:
-        raise ValueError(f"{argument} must be those of three layers, got a W4")
-    values, n = [], X.shape[0]
-    for layer in (1, 2, 3):
-        rows = 1 if layer == 3 else f"n_{layer}"
-        W = _check_array(parameters[f"W{layer}"], f"W{layer} in {argument}", (rows, n))
-        n = W.shape[0]
-        b = _check_array(parameters[f"b{layer}"], f"b{layer} in {argument}", (n, 1))
-        values += [W, b]
-    return X, values
-
-
-def _check_cache(X: Array, cache: Cache) -> tuple[Array, Cache]:
-    if not isinstance(cache, (tuple, list)) or len(cache) != len(CACHE):
-        got = f"{len(cache)} entries" if isinstance(cache, (tuple, list)) else type(cache).__name__
-        raise TypeError(f"cache must be the tuple ({', '.join(CACHE)}), got {got}")
-    named = dict(zip(CACHE, cache, strict=True))
-    X, _ = _check_network(X, {name: named[name] for name in PARAMETERS}, "cache")
-    for name in CACHE:
-        if name not in PARAMETERS:
-            shape = (named[f"W{name[1]}"].shape[0], X.shape[1])
-            named[name] = _check_array(named[name], f"{name} in cache", shape)
-    return X, tuple(np.asarray(value) for value in named.values())

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 
 from d2ldrop import handwritten
+from d2ldrop._handwritten_checks import CACHE, Array, KeepProb, Rng
 from d2ldrop.handwritten import (
-    Array,
-    KeepProb,
-    Rng,
     backward_propagation_with_dropout,
     compute_cost,
     decision_boundary,
@@ -464,7 +462,7 @@ def backward(X: Any = X0, Y: Any = Y0, cache: Any = CACHE0, keep_prob: Any = 0.5
 
 
 def cached(name: str, value: Any) -> Any:
-    return tuple(value if n == name else v for n, v in zip(handwritten.CACHE, CACHE0, strict=True))
+    return tuple(value if n == name else v for n, v in zip(CACHE, CACHE0, strict=True))
 
 
 def with_nan(values: Array) -> Array:
