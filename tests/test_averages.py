@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from itertools import product
 from typing import Any
 
@@ -414,9 +413,3 @@ def test_averages_of_float32_weights_are_taken_in_float64() -> None:
         exact_average(weights, X, DROPOUT).geometric, exact_average(doubles, X, DROPOUT).geometric
     )
     np.testing.assert_allclose(predict_mc(weights, X, 3).mean.sum(axis=1), 1, rtol=1e-15)
-
-
-def test_the_examples_in_the_docstrings() -> None:
-    results = doctest.testmod(averages)
-    assert results.attempted >= 4
-    assert results.failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import random
 from collections.abc import Callable
 from typing import Any
@@ -697,9 +696,3 @@ def test_an_error_comes_before_any_draw(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         forward(rng=rng, **bad)
     assert rng.random() == np.random.default_rng(0).random()
-
-
-def test_the_examples_in_the_docstrings() -> None:
-    results = doctest.testmod(handwritten)
-    assert results.attempted > 0
-    assert results.failed == 0
