@@ -25,18 +25,6 @@ import numpy.typing as npt
 
 from d2ldrop._checks import check_integer
 
-CLASSES = (
-    "T-shirt/top",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",

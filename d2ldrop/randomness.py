@@ -20,8 +20,6 @@ import numpy.typing as npt
 
 from d2ldrop._checks import check_probability, check_word
 
-VERSION = 1
-
 
 class Purpose(IntEnum):
     """What a stream is for: the second word of its key. New ones are appended, none renumbered."""

@@ -189,6 +189,8 @@ def test_a_hung_worker_ends_with_its_parent(tmp_path: Path, how: signal.Signals)
         [*COMPARE, *SMALL, "hanging"],
         cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    # NumPy's reference run comes first; this log is begun with the worker that will hang.
+    wait_for((tmp_path / "runs" / "n" / "hanging" / "worker.log").exists)
     wait_for(lambda: workers_of(tmp_path))
     running.send_signal(how)
     running.wait()
