@@ -8,13 +8,14 @@ What is particular to MXNet:
 """
 
 # pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportOptionalMemberAccess=false
-# pyright: reportOperatorIssue=false
+# pyright: reportOperatorIssue=false, reportOptionalOperand=false, reportArgumentType=false
 # (mxnet has no types: it makes most of its functions while it is imported.)
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._imports import mxnet_import
@@ -22,10 +23,13 @@ from d2ldrop._imports import mxnet_import
 with mxnet_import():
     import mxnet as mx
     from mxnet import autograd, gluon, npx
+    from mxnet.gluon import nn
     from mxnet.util import use_np
 
 Array: TypeAlias = mx.np.ndarray
 Masks: TypeAlias = tuple[Array | None, Array | None]
+Net: TypeAlias = gluon.Block
+Trainer: TypeAlias = gluon.Trainer
 
 
 def is_array(x: object) -> bool:
@@ -68,6 +72,18 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
 
 
 @use_np
+def noise_layer(
+    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
+) -> tuple[Array, Array]:
+    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
+    if noise == "additive":
+        return (H if mask is None else H + mask), W
+    if noise == "dropconnect":
+        return H, dropout_layer(W, dropout, mask=mask)
+    return dropout_layer(H, dropout, mask=mask), W
+
+
+@use_np
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
     params = [from_numpy(array, device) for array in arrays]
@@ -82,13 +98,14 @@ def mlp(
     X: Array,
     dropout: tuple[float, float] = (0, 0),
     masks: Masks = (None, None),
+    noise: str = "dropout",
 ) -> Array:
-    """Logits (n, 10) of images X (n, 784): two hidden layers, dropout after each activation."""
+    """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = npx.relu(mx.np.dot(X, W1) + b1)
-    H1 = dropout_layer(H1, dropout[0], mask=masks[0])
+    H1, W2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
     H2 = npx.relu(mx.np.dot(H1, W2) + b2)
-    H2 = dropout_layer(H2, dropout[1], mask=masks[1])
+    H2, W3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
     return mx.np.dot(H2, W3) + b3
 
 
@@ -106,18 +123,83 @@ def train_step(
     lr: float,
     dropout: tuple[float, float],
     masks: Masks = (None, None),
+    noise: str = "dropout",
+    weight_decay: float = 0,
 ) -> tuple[list[Array], Array, Array]:
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     with autograd.record():
-        logits = mlp(params, X, dropout, masks)
+        logits = mlp(params, X, dropout, masks, noise)
         loss = cross_entropy(logits, y)
     loss.backward()
     for param in params:
-        param -= lr * param.grad
+        grad = param.grad
+        if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
+            grad = grad + weight_decay * param
+        param -= lr * grad
     return params, loss.detach(), logits.detach()
+
+
+@use_np
+def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
+    """Shorten each unit's incoming weights, a column of W, to a norm of at most ``max_norm``."""
+    for W in params[::2]:
+        W /= mx.np.maximum(mx.np.linalg.norm(W, axis=0) / max_norm, 1)
+    return params
 
 
 @use_np
 def predict(params: list[Array], X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     return mlp(params, X)
+
+
+@use_np
+def concise_mlp(
+    arrays: Sequence[npt.NDArray[Any]],
+    dropout: tuple[float, float],
+    lr: float,
+    noise: str = "dropout",
+    device: str = "cpu",
+) -> tuple[Net, Trainer]:
+    """The network of Gluon's own layers, weights as in ``arrays``, and its optimiser."""
+    W1, b1, W2, b2, W3, b3 = arrays
+    axes = (0,) if noise == "unit" else ()  # a mask is shared along these
+    net = nn.Sequential()
+    net.add(
+        nn.Dense(len(b1), "relu", in_units=len(W1), dtype=W1.dtype),
+        nn.Dropout(dropout[0], axes),
+        nn.Dense(len(b2), "relu", in_units=len(W2), dtype=W2.dtype),
+        nn.Dropout(dropout[1], axes),
+        nn.Dense(len(b3), in_units=len(W3), dtype=W3.dtype),
+    )
+    net.initialize("zeros", from_numpy(b1, device).ctx)
+    for layer, W, b in ((net[0], W1, b1), (net[2], W2, b2), (net[4], W3, b3)):
+        layer.weight.set_data(from_numpy(W.T, device))
+        layer.bias.set_data(from_numpy(b, device))
+    return net, gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
+
+
+@use_np
+def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
+    """One step of the optimiser; the batch's loss and logits."""
+    lr = trainer.learning_rate
+    with autograd.record():
+        logits = net(X)
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()(logits, y).mean()
+        # The optimiser rounds its learning rate to float32: the gradient makes up for that.
+        objective = loss * (lr / float(np.float32(lr)))
+    objective.backward()
+    trainer.step(batch_size=1)  # by which it would divide: the loss is a mean already
+    return loss.detach(), logits.detach()
+
+
+@use_np
+def concise_predict(net: Net, X: Array) -> Array:
+    """Logits (n, 10) of images X (n, 784), without dropout."""
+    return net(X)
+
+
+@use_np
+def concise_params(net: Net) -> list[npt.NDArray[Any]]:
+    """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
+    return [to_numpy(param.data()).T for param in net.collect_params().values()]

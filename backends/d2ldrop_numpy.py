@@ -14,9 +14,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from d2ldrop_numpy_layers import SGD, Dropout, Linear, ReLU, Sequential
 
 Array: TypeAlias = npt.NDArray[Any]
 Masks: TypeAlias = tuple[Array | None, Array | None]
+Net: TypeAlias = Sequential
+Trainer: TypeAlias = SGD
 
 # What mask=None draws from. A generator of its own: seeding it leaves NumPy's global one alone.
 generator = np.random.default_rng()
@@ -60,6 +63,17 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     return np.divide(Y, X.dtype.type(1 - dropout), out=Y)
 
 
+def noise_layer(
+    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
+) -> tuple[Array, Array]:
+    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
+    if noise == "additive":
+        return (H if mask is None else H + mask), W
+    if noise == "dropconnect":
+        return H, dropout_layer(W, dropout, mask=mask)
+    return dropout_layer(H, dropout, mask=mask), W
+
+
 def random_mask(shape: tuple[int, ...], dropout: float) -> Array:
     """A fresh mask: True, keep, with probability 1 - dropout."""
     return generator.random(shape, dtype=np.float32) >= dropout
@@ -75,50 +89,47 @@ def mlp(
     X: Array,
     dropout: tuple[float, float] = (0, 0),
     masks: Masks = (None, None),
+    noise: str = "dropout",
 ) -> Array:
-    """Logits (n, 10) of images X (n, 784): two hidden layers, dropout after each activation."""
-    return forward(params, X, dropout, masks)[-1]
+    """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
+    return forward(params, X, dropout, masks, noise)[-1]
 
 
 def forward(
-    params: list[Array], X: Array, dropout: tuple[float, float], masks: Masks
-) -> tuple[Array, Array, Array, Array, Array]:
-    """The activations before (H) and after dropout (D), for ``backward``; then the logits."""
+    params: list[Array], X: Array, dropout: tuple[float, float], masks: Masks, noise: str
+) -> tuple[Array, ...]:
+    """For ``backward`` each hidden layer H, and D and V, which are H and the weights after it, one
+    of them with noise; then the logits."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = np.maximum(X @ W1 + b1, 0)
-    D1 = dropout_layer(H1, dropout[0], mask=masks[0])
-    H2 = np.maximum(D1 @ W2 + b2, 0)
-    D2 = dropout_layer(H2, dropout[1], mask=masks[1])
-    return H1, D1, H2, D2, D2 @ W3 + b3
+    D1, V2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
+    H2 = np.maximum(D1 @ V2 + b2, 0)
+    D2, V3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
+    return H1, D1, V2, H2, D2, V3, D2 @ V3 + b3
 
 
 def backward(
-    params: list[Array],
     X: Array,
     y: Array,
-    activations: tuple[Array, Array, Array, Array, Array],
+    activations: tuple[Array, ...],
     dropout: tuple[float, float],
     masks: Masks,
+    noise: str,
 ) -> list[Array]:
     """The loss's gradient with respect to each parameter: the chain rule, from the logits down.
 
-    The gradient of dropout is dropout with the same mask; the gradient of ReLU is 1 where H > 0.
+    Noise that multiplies is its own gradient, with the same mask; noise that is added has none. The
+    gradient of ReLU is 1 where H > 0.
     """
-    _, _, W2, _, W3, _ = params
-    H1, D1, H2, D2, logits = activations
-    dO = softmax(logits)
-    dO[np.arange(len(y)), y] -= 1
-    dO /= len(y)
-    dZ2 = dropout_layer(dO @ W3.T, dropout[1], mask=masks[1]) * (H2 > 0)
-    dZ1 = dropout_layer(dZ2 @ W2.T, dropout[0], mask=masks[0]) * (H1 > 0)
-    return [
-        X.T @ dZ1,
-        dZ1.sum(axis=0),
-        D1.T @ dZ2,
-        dZ2.sum(axis=0),
-        D2.T @ dO,
-        dO.sum(axis=0),
-    ]
+    H1, D1, V2, H2, D2, V3, logits = activations
+    if noise == "additive":
+        masks = (None, None)
+    dO = cross_entropy_gradient(logits, y)
+    dH2, dW3 = noise_layer(dO @ V3.T, D2.T @ dO, dropout[1], masks[1], noise)
+    dZ2 = dH2 * (H2 > 0)
+    dH1, dW2 = noise_layer(dZ2 @ V2.T, D1.T @ dZ2, dropout[0], masks[0], noise)
+    dZ1 = dH1 * (H1 > 0)
+    return [X.T @ dZ1, dZ1.sum(axis=0), dW2, dZ2.sum(axis=0), dW3, dO.sum(axis=0)]
 
 
 def softmax(logits: Array) -> Array:
@@ -136,6 +147,14 @@ def cross_entropy(logits: Array, y: Array) -> Array:
     return loss
 
 
+def cross_entropy_gradient(logits: Array, y: Array) -> Array:
+    """The gradient of ``cross_entropy`` with respect to the logits."""
+    dO = softmax(logits)
+    dO[np.arange(len(y)), y] -= 1
+    dO /= len(y)
+    return dO
+
+
 def train_step(
     params: list[Array],
     X: Array,
@@ -143,23 +162,76 @@ def train_step(
     lr: float,
     dropout: tuple[float, float],
     masks: Masks = (None, None),
+    noise: str = "dropout",
+    weight_decay: float = 0,
 ) -> tuple[list[Array], Array, Array]:
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
-    if masks[0] is None:
+    if noise == "dropout":  # the backward pass needs the masks of the forward pass
         _, b1, _, b2, _, _ = params
-        masks = (
-            random_mask((len(X), len(b1)), dropout[0]),
-            random_mask((len(X), len(b2)), dropout[1]),
-        )
-    activations = forward(params, X, dropout, masks)
+        first, second = masks
+        if first is None and dropout[0] > 0:
+            first = random_mask((len(X), len(b1)), dropout[0])
+        if second is None and dropout[1] > 0:
+            second = random_mask((len(X), len(b2)), dropout[1])
+        masks = first, second
+    activations = forward(params, X, dropout, masks, noise)
     logits = activations[-1]
     loss = cross_entropy(logits, y)
-    grads = backward(params, X, y, activations, dropout, masks)
+    grads = backward(X, y, activations, dropout, masks, noise)
     for param, grad in zip(params, grads, strict=True):
+        if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
+            grad = grad + weight_decay * param
         param -= lr * grad
     return params, loss, logits
+
+
+def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
+    """Shorten each unit's incoming weights, a column of W, to a norm of at most ``max_norm``."""
+    for W in params[::2]:
+        W /= np.maximum(np.linalg.norm(W, axis=0) / max_norm, 1)
+    return params
 
 
 def predict(params: list[Array], X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     return mlp(params, X)
+
+
+def concise_mlp(
+    arrays: Sequence[npt.NDArray[Any]],
+    dropout: tuple[float, float],
+    lr: float,
+    noise: str = "dropout",
+    device: str = "cpu",
+) -> tuple[Net, Trainer]:
+    """The network of ``d2ldrop_numpy_layers``, weights as in ``arrays``, and its optimiser."""
+    W1, b1, W2, b2, W3, b3 = init_params(arrays)
+    net = Sequential(
+        Linear(W1, b1),
+        ReLU(),
+        Dropout(dropout[0], generator),
+        Linear(W2, b2),
+        ReLU(),
+        Dropout(dropout[1], generator),
+        Linear(W3, b3),
+    )
+    return net, SGD(net, lr)
+
+
+def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
+    """One step of the optimiser; the batch's loss and logits."""
+    logits = net.forward(X, training=True)
+    loss = cross_entropy(logits, y)
+    net.backward(cross_entropy_gradient(logits, y))
+    trainer.step()
+    return loss, logits
+
+
+def concise_predict(net: Net, X: Array) -> Array:
+    """Logits (n, 10) of images X (n, 784), without dropout."""
+    return net.forward(X)
+
+
+def concise_params(net: Net) -> list[npt.NDArray[Any]]:
+    """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
+    return net.params()

@@ -14,10 +14,13 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 import paddle
+from paddle import nn
 from paddle.nn import functional as F
 
 Array: TypeAlias = paddle.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]
+Net: TypeAlias = nn.Layer
+Trainer: TypeAlias = paddle.optimizer.Optimizer
 
 
 def is_array(x: object) -> bool:
@@ -58,6 +61,17 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     return mask.to(X.place).astype(X.dtype) * X / (1 - dropout)
 
 
+def noise_layer(
+    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
+) -> tuple[Array, Array]:
+    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
+    if noise == "additive":
+        return (H if mask is None else H + mask), W
+    if noise == "dropconnect":
+        return H, dropout_layer(W, dropout, mask=mask)
+    return dropout_layer(H, dropout, mask=mask), W
+
+
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
     return [paddle.to_tensor(array, place=device, stop_gradient=False) for array in arrays]
@@ -68,13 +82,14 @@ def mlp(
     X: Array,
     dropout: tuple[float, float] = (0, 0),
     masks: Masks = (None, None),
+    noise: str = "dropout",
 ) -> Array:
-    """Logits (n, 10) of images X (n, 784): two hidden layers, dropout after each activation."""
+    """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = F.relu(X @ W1 + b1)
-    H1 = dropout_layer(H1, dropout[0], mask=masks[0])
+    H1, W2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
     H2 = F.relu(H1 @ W2 + b2)
-    H2 = dropout_layer(H2, dropout[1], mask=masks[1])
+    H2, W3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
     return H2 @ W3 + b3
 
 
@@ -90,18 +105,79 @@ def train_step(
     lr: float,
     dropout: tuple[float, float],
     masks: Masks = (None, None),
+    noise: str = "dropout",
+    weight_decay: float = 0,
 ) -> tuple[list[Array], Array, Array]:
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
-    logits = mlp(params, X, dropout, masks)
+    logits = mlp(params, X, dropout, masks, noise)
     loss = cross_entropy(logits, y)
     grads = paddle.grad(loss, params)
     with paddle.no_grad():
         for param, grad in zip(params, grads, strict=True):
+            if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
+                grad = grad + weight_decay * param
             param.subtract_(lr * grad)
     return params, loss.detach(), logits.detach()
+
+
+def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
+    """Shorten each unit's incoming weights, a column of W, to a norm of at most ``max_norm``."""
+    with paddle.no_grad():
+        for W in params[::2]:
+            W.divide_(paddle.clip(paddle.linalg.norm(W, axis=0) / max_norm, min=1))
+    return params
 
 
 def predict(params: list[Array], X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     with paddle.no_grad():
         return mlp(params, X)
+
+
+def concise_mlp(
+    arrays: Sequence[npt.NDArray[Any]],
+    dropout: tuple[float, float],
+    lr: float,
+    noise: str = "dropout",
+    device: str = "cpu",
+) -> tuple[Net, Trainer]:
+    """The network of Paddle's own layers, weights as in ``arrays``, and its optimiser."""
+    W1, b1, W2, b2, W3, b3 = arrays
+    axis = 1 if noise == "unit" else None  # a mask has this axis alone
+    net = nn.Sequential(
+        nn.Linear(len(W1), len(b1)),
+        nn.ReLU(),
+        nn.Dropout(dropout[0], axis=axis),
+        nn.Linear(len(W2), len(b2)),
+        nn.ReLU(),
+        nn.Dropout(dropout[1], axis=axis),
+        nn.Linear(len(W3), len(b3)),
+    )
+    net.to(device, from_numpy(W1).dtype)
+    for param, array in zip(net.parameters(), arrays, strict=True):
+        param.set_value(array)
+    return net, paddle.optimizer.SGD(lr, net.parameters())
+
+
+def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
+    """One step of the optimiser; the batch's loss and logits."""
+    net.train()
+    logits = net(X)
+    loss = nn.CrossEntropyLoss()(logits, y)
+    loss.backward()
+    trainer.step()
+    trainer.clear_grad()
+    return loss.detach(), logits.detach()
+
+
+def concise_predict(net: Net, X: Array) -> Array:
+    """Logits (n, 10) of images X (n, 784), without dropout."""
+    net.eval()
+    with paddle.no_grad():
+        logits: Array = net(X)
+    return logits
+
+
+def concise_params(net: Net) -> list[npt.NDArray[Any]]:
+    """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
+    return [to_numpy(param) for param in net.parameters()]

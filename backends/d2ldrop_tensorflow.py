@@ -19,6 +19,8 @@ import tensorflow as tf
 
 Array: TypeAlias = tf.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]
+Net: TypeAlias = tf.keras.Model
+Trainer: TypeAlias = tf.keras.optimizers.Optimizer
 
 
 def is_array(x: object) -> bool:
@@ -61,6 +63,17 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         return tf.cast(mask, X.dtype) * X / (1 - dropout)
 
 
+def noise_layer(
+    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
+) -> tuple[Array, Array]:
+    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
+    if noise == "additive":
+        return (H if mask is None else H + mask), W
+    if noise == "dropconnect":
+        return H, dropout_layer(W, dropout, mask=mask)
+    return dropout_layer(H, dropout, mask=mask), W
+
+
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
     with tf.device(device):
@@ -72,13 +85,14 @@ def mlp(
     X: Array,
     dropout: tuple[float, float] = (0, 0),
     masks: Masks = (None, None),
+    noise: str = "dropout",
 ) -> Array:
-    """Logits (n, 10) of images X (n, 784): two hidden layers, dropout after each activation."""
+    """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = tf.nn.relu(X @ W1 + b1)
-    H1 = dropout_layer(H1, dropout[0], mask=masks[0])
+    H1, W2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
     H2 = tf.nn.relu(H1 @ W2 + b2)
-    H2 = dropout_layer(H2, dropout[1], mask=masks[1])
+    H2, W3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
     return H2 @ W3 + b3
 
 
@@ -94,19 +108,90 @@ def train_step(
     lr: float,
     dropout: tuple[float, float],
     masks: Masks = (None, None),
+    noise: str = "dropout",
+    weight_decay: float = 0,
 ) -> tuple[list[Array], Array, Array]:
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     with tf.device(X.device):
         with tf.GradientTape() as tape:
-            logits = mlp(params, X, dropout, masks)
+            logits = mlp(params, X, dropout, masks, noise)
             loss = cross_entropy(logits, y)
         grads = tape.gradient(loss, params)
         for param, grad in zip(params, grads, strict=True):
+            if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
+                grad = grad + weight_decay * param
             param.assign_sub(lr * grad)
     return params, loss, logits
+
+
+def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
+    """Shorten each unit's incoming weights, a column of W, to a norm of at most ``max_norm``."""
+    for W in params[::2]:
+        with tf.device(W.device):
+            W.assign(W / tf.maximum(tf.norm(W, axis=0) / max_norm, 1))
+    return params
 
 
 def predict(params: list[Array], X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     with tf.device(X.device):
         return mlp(params, X)
+
+
+def concise_mlp(
+    arrays: Sequence[npt.NDArray[Any]],
+    dropout: tuple[float, float],
+    lr: float,
+    noise: str = "dropout",
+    device: str = "cpu",
+) -> tuple[Net, Trainer]:
+    """The network of Keras's own layers, weights as in ``arrays``, and its optimiser."""
+    W1, b1, _, b2, _, b3 = arrays
+    dtype, layers = str(W1.dtype), tf.keras.layers
+
+    def noise_after(p: float) -> Any:
+        # Keras would take the seed from Python's generator.
+        options = {"dtype": dtype, "seed": int(tf.random.uniform((), 0, 2**31 - 1, tf.int32))}
+        if noise == "gaussian":
+            return layers.GaussianDropout(p, **options)
+        if noise == "additive":
+            return layers.GaussianNoise((p / (1 - p)) ** 0.5, **options)
+        return layers.Dropout(p, (1, None) if noise == "unit" else None, **options)
+
+    with tf.device(device):
+        net = tf.keras.Sequential(
+            [
+                layers.Input((len(W1),), dtype=dtype),
+                layers.Dense(len(b1), activation="relu", dtype=dtype),
+                noise_after(dropout[0]),
+                layers.Dense(len(b2), activation="relu", dtype=dtype),
+                noise_after(dropout[1]),
+                layers.Dense(len(b3), dtype=dtype),
+            ]
+        )
+        net.set_weights(arrays)
+        # A plain number would be rounded to float32.
+        return net, tf.keras.optimizers.SGD(lambda: tf.constant(lr, dtype))
+
+
+def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
+    """One step of the optimiser; the batch's loss and logits."""
+    with tf.device(X.device):
+        with tf.GradientTape() as tape:
+            logits = net(X, training=True)
+            loss = tf.keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
+            loss = tf.reduce_mean(loss)
+        grads = tape.gradient(loss, net.trainable_variables)
+        trainer.apply(grads, net.trainable_variables)
+    return loss, logits
+
+
+def concise_predict(net: Net, X: Array) -> Array:
+    """Logits (n, 10) of images X (n, 784), without dropout."""
+    with tf.device(X.device):
+        return net(X, training=False)
+
+
+def concise_params(net: Net) -> list[npt.NDArray[Any]]:
+    """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
+    return net.get_weights()

@@ -15,10 +15,13 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 Array: TypeAlias = torch.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]
+Net: TypeAlias = nn.Module
+Trainer: TypeAlias = torch.optim.Optimizer
 
 
 def is_array(x: object) -> bool:
@@ -57,6 +60,17 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     return mask.to(X) * X / (1 - dropout)
 
 
+def noise_layer(
+    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
+) -> tuple[Array, Array]:
+    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
+    if noise == "additive":
+        return (H if mask is None else H + mask), W
+    if noise == "dropconnect":
+        return H, dropout_layer(W, dropout, mask=mask)
+    return dropout_layer(H, dropout, mask=mask), W
+
+
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
     return [from_numpy(array, device).requires_grad_() for array in arrays]
@@ -67,13 +81,14 @@ def mlp(
     X: Array,
     dropout: tuple[float, float] = (0, 0),
     masks: Masks = (None, None),
+    noise: str = "dropout",
 ) -> Array:
-    """Logits (n, 10) of images X (n, 784): two hidden layers, dropout after each activation."""
+    """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = torch.relu(X @ W1 + b1)
-    H1 = dropout_layer(H1, dropout[0], mask=masks[0])
+    H1, W2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
     H2 = torch.relu(H1 @ W2 + b2)
-    H2 = dropout_layer(H2, dropout[1], mask=masks[1])
+    H2, W3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
     return H2 @ W3 + b3
 
 
@@ -89,18 +104,78 @@ def train_step(
     lr: float,
     dropout: tuple[float, float],
     masks: Masks = (None, None),
+    noise: str = "dropout",
+    weight_decay: float = 0,
 ) -> tuple[list[Array], Array, Array]:
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
-    logits = mlp(params, X, dropout, masks)
+    logits = mlp(params, X, dropout, masks, noise)
     loss = cross_entropy(logits, y)
     grads = torch.autograd.grad(loss, params)
     with torch.no_grad():
         for param, grad in zip(params, grads, strict=True):
+            if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
+                grad = grad + weight_decay * param
             param -= lr * grad
     return params, loss.detach(), logits.detach()
+
+
+def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
+    """Shorten each unit's incoming weights, a column of W, to a norm of at most ``max_norm``."""
+    with torch.no_grad():
+        for W in params[::2]:
+            W /= torch.clamp(torch.linalg.norm(W, dim=0) / max_norm, min=1)
+    return params
 
 
 def predict(params: list[Array], X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     with torch.no_grad():
         return mlp(params, X)
+
+
+def concise_mlp(
+    arrays: Sequence[npt.NDArray[Any]],
+    dropout: tuple[float, float],
+    lr: float,
+    noise: str = "dropout",
+    device: str = "cpu",
+) -> tuple[Net, Trainer]:
+    """The network of PyTorch's own layers, weights as in ``arrays``, and its optimiser."""
+    W1, b1, W2, b2, W3, b3 = arrays
+    net = nn.Sequential(
+        nn.Linear(len(W1), len(b1)),
+        nn.ReLU(),
+        nn.Dropout(dropout[0]),
+        nn.Linear(len(W2), len(b2)),
+        nn.ReLU(),
+        nn.Dropout(dropout[1]),
+        nn.Linear(len(W3), len(b3)),
+    )
+    for layer, W, b in ((net[0], W1, b1), (net[3], W2, b2), (net[6], W3, b3)):
+        layer.weight = nn.Parameter(from_numpy(W.T, device))
+        layer.bias = nn.Parameter(from_numpy(b, device))
+    return net, torch.optim.SGD(net.parameters(), lr)
+
+
+def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
+    """One step of the optimiser; the batch's loss and logits."""
+    net.train()
+    logits = net(X)
+    loss = nn.CrossEntropyLoss()(logits, y)
+    trainer.zero_grad()
+    loss.backward()
+    trainer.step()
+    return loss.detach(), logits.detach()
+
+
+def concise_predict(net: Net, X: Array) -> Array:
+    """Logits (n, 10) of images X (n, 784), without dropout."""
+    net.eval()
+    with torch.no_grad():
+        logits: Array = net(X)
+    return logits
+
+
+def concise_params(net: Net) -> list[npt.NDArray[Any]]:
+    """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
+    return [to_numpy(param).T for param in net.parameters()]

@@ -64,6 +64,17 @@ class Backend(Protocol[Array]):
         """``mask * X / (1 - dropout)``; without a mask, a fresh one."""
         ...
 
+    def noise_layer(
+        self, H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
+    ) -> tuple[Array, Array]:
+        """A hidden layer's activations H (n, h) and the weights W (h, outputs) that lead out of it.
+
+        One of the two has noise: H ``dropout_layer``'s with "dropout", whose mask may hold real
+        numbers and may broadcast, or ``mask`` added to it with "additive"; W ``dropout_layer``'s
+        with "dropconnect".
+        """
+        ...
+
     def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
         """Trainable parameters with the values of ``arrays``: W1, b1, W2, b2, W3, b3."""
         ...
@@ -74,8 +85,9 @@ class Backend(Protocol[Array]):
         X: Array,
         dropout: tuple[float, float] = (0, 0),
         masks: Masks[Array] = (None, None),
+        noise: str = "dropout",
     ) -> Array:
-        """Logits (n, 10) of images X (n, 784), dropout after each hidden activation."""
+        """Logits (n, 10) of images X (n, 784), ``noise_layer`` after each hidden activation."""
         ...
 
     def cross_entropy(self, logits: Array, y: Array) -> Array:
@@ -90,12 +102,47 @@ class Backend(Protocol[Array]):
         lr: float,
         dropout: tuple[float, float],
         masks: Masks[Array] = (None, None),
+        noise: str = "dropout",
+        weight_decay: float = 0,
     ) -> tuple[list[Array], Array, Array]:
-        """One step of SGD; the new parameters, and the loss and logits before the step."""
+        """One step of SGD; the new parameters, and the loss and logits before the step.
+
+        To the gradient of each W, not of b, ``weight_decay * W`` is added.
+        """
+        ...
+
+    def clip_norms(self, params: list[Array], max_norm: float) -> list[Array]:
+        """``params`` with the columns of each W scaled down to a norm of at most ``max_norm``."""
         ...
 
     def predict(self, params: list[Array], X: Array) -> Array:
         """Logits (n, 10) without dropout and without a gradient."""
+        ...
+
+    def concise_mlp(
+        self,
+        arrays: Sequence[npt.NDArray[Any]],
+        dropout: tuple[float, float],
+        lr: float,
+        noise: str = "dropout",
+        device: str = "cpu",
+    ) -> tuple[Any, Any]:
+        """The same network of the framework's own layers, and the optimiser that trains it.
+
+        ``noise`` is "dropout" or one of ``d2ldrop.models.CONCISE_NOISES``.
+        """
+        ...
+
+    def concise_step(self, net: Any, trainer: Any, X: Array, y: Array) -> tuple[Array, Array]:
+        """One step of the optimiser; the loss and logits before the step."""
+        ...
+
+    def concise_predict(self, net: Any, X: Array) -> Array:
+        """Logits (n, 10) without dropout and without a gradient."""
+        ...
+
+    def concise_params(self, net: Any) -> list[npt.NDArray[Any]]:
+        """W1, b1, … in NumPy, W as inputs × outputs; they may share the network's memory."""
         ...
 
 
@@ -105,8 +152,9 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def title(name: str) -> str:
-    """The framework's own spelling of its name."""
-    return TITLES.get(name, name)
+    """The framework's own spelling of its name; "torch-concise" is "PyTorch concise"."""
+    name, _, implementation = name.partition("-")
+    return f"{TITLES.get(name, name)} {implementation}".rstrip()
 
 
 def backend_names() -> list[str]:

@@ -1,8 +1,8 @@
 """Inside a worker process: one job of one backend, told on stdin, reported in JSON lines.
 
 The other side is ``workers``. Reports have a pipe of their own, for frameworks print on stdout. A
-worker holds one framework and does what the job says: train,
-take the steps of the lockstep check, evaluate, or tell what the framework is.
+worker holds one framework and does what the job says: train, take the steps of lockstep checks,
+evaluate, or tell what the framework is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from d2ldrop._registry import get_backend
+from d2ldrop.agreement import Weights
 from d2ldrop.data import Dataset
 from d2ldrop.randomness import initial_weights, nudged
 from d2ldrop.recipe import Recipe
@@ -65,13 +66,13 @@ def probe(job: dict[str, Any], emit: Emit) -> None:
 
 
 def take_lockstep_steps(job: dict[str, Any], emit: Emit) -> None:
-    """Take each check's steps in float64, from initial weights nudged or not; save the weights."""
-    recipe = replace(Recipe(**job["recipe"]), dtype="float64", rng="shared")
+    """Take each check's steps, from initial weights nudged or not; save the weights."""
     data = load_arrays(job)
     report = _reporter(emit, "lockstep")
     before, total = 0, sum(check["steps"] for check in job["checks"])
     for check in job["checks"]:
-        weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
+        recipe = Recipe(**check["recipe"])
+        weights: Weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
         if check["nudge"] is not None:
             weights = nudged(weights, recipe.seed, check["nudge"])
         weights = take_steps(
@@ -80,11 +81,12 @@ def take_lockstep_steps(job: dict[str, Any], emit: Emit) -> None:
             recipe,
             data,
             check["steps"],
+            implementation=check["implementation"],
             device=job["device"],
             on_step=lambda done, _, before=before: report(before + done, total),  # type: ignore[misc]
         )
         before += check["steps"]
-        save_file(weights, check["out"])
+        save_file(dict(weights), check["out"])
 
 
 def train_into_folder(job: dict[str, Any], emit: Emit) -> None:
@@ -96,10 +98,12 @@ def train_into_folder(job: dict[str, Any], emit: Emit) -> None:
     train(
         job["backend"],
         Recipe(**job["recipe"]),
+        implementation=job["implementation"],
         data=load_arrays(job),
         device=job["device"],
         folder=job["folder"],
         resume=job["resume"],
+        record=job["record"],
         on_step=_reporter(emit, "train"),
         on_epoch=on_epoch,
     )

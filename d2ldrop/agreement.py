@@ -42,11 +42,13 @@ class Lockstep:
     """Whether weights are in lockstep with NumPy's after ``steps`` steps in float64.
 
     In lockstep: no weight further from NumPy's than ten times the yardstick, nor than 1e-8.
-    ``what`` tells the check of the "first steps" from the "whole run".
+    ``what`` is "first steps", "first steps without noise" or "whole run"; ``rows`` are those of the
+    comparison that it concerns, the keys of ``differences`` as far as they were measured.
     """
 
     what: str
     steps: int
+    rows: tuple[str, ...]
     yardstick: float
     differences: dict[str, float]
 
@@ -55,9 +57,9 @@ class Lockstep:
         """The largest difference that still counts as in lockstep."""
         return min(FACTOR * self.yardstick, LIMIT)
 
-    def holds(self, backend: str) -> bool:
-        """Whether ``backend`` is in lockstep; NaN is not, and neither is a backend not measured."""
-        return bool(self.differences.get(backend, float("nan")) <= self.limit)
+    def holds(self, row: str) -> bool:
+        """Whether ``row`` is in lockstep; NaN is not, and neither is a row not measured."""
+        return bool(self.differences.get(row, float("nan")) <= self.limit)
 
 
 def yardstick(reference: Weights, nudged: Iterable[Weights]) -> float:

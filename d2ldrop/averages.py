@@ -8,8 +8,9 @@ their average is computed three ways, for an MLP of ReLU layers with softmax out
 - by weight scaling: one pass without dropout (``weight_scaling``), which is exactly the normalised
   geometric mean where the logits are linear in the masks, and an approximation elsewhere.
 
-And dropout as it was first published: nothing is rescaled in training (``original_step``), every
-outgoing weight is multiplied by its keep probability to predict (``scale_weights``).
+And for dropout as it was first published, which rescales nothing in training
+(``Recipe(scaling="original")``): to predict, every outgoing weight is multiplied by its keep
+probability (``scale_weights``).
 
 Sources: Hinton et al., arXiv:1207.0580 (2012), and Srivastava et al., "Dropout" (JMLR 15, 2014),
 sections 4, 7.5 and 10, for the original form, its average, and the inverted form; Baldi and
@@ -22,26 +23,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._checks import check_positive, check_probability
-from d2ldrop._registry import Backend, get_backend
+from d2ldrop._registry import get_backend
 from d2ldrop.agreement import Weights
+from d2ldrop.devices import check_device
 from d2ldrop.randomness import Purpose, dropout_mask
-from d2ldrop.training import check_device
 
-Array = TypeVar("Array")
 Float64 = npt.NDArray[np.float64]
 Layers = list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 
 MAX_UNITS = 20
 BLOCK = 2**14  # rows of activations that exact_average holds at a time
-
-# So small that 1 - p is 1: the backends then multiply by the mask and divide by 1.
-UNSCALED = (1e-30, 1e-30)
 
 
 @dataclass(frozen=True)
@@ -225,32 +222,6 @@ def scale_weights(weights: Weights, dropout: Sequence[float]) -> dict[str, npt.N
     for number, ((W, b), k) in enumerate(zip(layers, keep, strict=True), start=1):
         scaled[f"W{number}"], scaled[f"b{number}"] = W * k, b.copy()
     return scaled
-
-
-def original_mlp(
-    module: Backend[Array], params: list[Array], X: Array, masks: tuple[Array, Array]
-) -> Array:
-    """Logits of the MLP in the original form: ``mask * H``, nothing rescaled; the backend's arrays.
-
-    Source: Srivastava et al. (JMLR 15, 2014), section 4.
-    """
-    return module.mlp(params, X, UNSCALED, masks)
-
-
-def original_step(
-    module: Backend[Array],
-    params: list[Array],
-    X: Array,
-    y: Array,
-    lr: float,
-    masks: tuple[Array, Array],
-) -> tuple[list[Array], Array, Array]:
-    """One step of SGD in the original form; arguments and result as a backend's ``train_step``.
-
-    No inverted step on scaled weights equals it at one learning rate: with W = keep * V a step on V
-    moves W by keep**2 times what a step on W itself would.
-    """
-    return module.train_step(params, X, y, lr, UNSCALED, masks)
 
 
 def _logits(layers: Layers, X: npt.NDArray[Any], factors: Sequence[Float64]) -> Float64:

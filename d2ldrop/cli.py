@@ -8,16 +8,14 @@ No framework is ever imported here: workers do that, each in a process of its ow
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO
 
 import click
 from rich.console import Console
@@ -28,22 +26,31 @@ import d2ldrop
 from d2ldrop import data as data_module
 from d2ldrop._registry import backend_names, check_name, install_hint, is_installed, title
 from d2ldrop.compare import (
+    ROWS_OF,
     Interrupted,
-    Workplace,
     check_backends,
     compare_backends,
-    laid_out,
+    plan_rows,
     run_folder,
 )
-from d2ldrop.data import DataError, StandInWarning, load_data
+from d2ldrop.data import DataError, StandInWarning
+from d2ldrop.devices import device_name
+from d2ldrop.models import IMPLEMENTATIONS, recipe_for
+from d2ldrop.options import (
+    data_options,
+    implementation_option,
+    recipe_options,
+    run_options,
+    take_data,
+    take_recipe,
+)
 from d2ldrop.progress import Progress
-from d2ldrop.recipe import PRESETS, Recipe
+from d2ldrop.recipe import Recipe
 from d2ldrop.report import comparison_table, data_title, draw_curves, remarks
 from d2ldrop.runs import RunFolder, dump_json, load_weights
-from d2ldrop.training import device_name
 from d2ldrop.workers import WorkerFailedError, run_worker
+from d2ldrop.workplace import Row, Workplace, laid_out
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, DataError)
 
 
@@ -95,129 +102,44 @@ def cli() -> None:
     """Dropout, side by side: one training run on NumPy, PyTorch, TensorFlow, MXNet and Paddle."""
 
 
-def recipe_options(command: Command) -> Command:
-    """The options that a Recipe is made of, one a field; those not given come from the preset."""
-    for field in reversed(dataclasses.fields(Recipe)):
-        pair = isinstance(field.default, tuple)
-        kind = type(field.default[0] if isinstance(field.default, tuple) else field.default)
-        default = (
-            " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-        )
-        command = click.option(
-            f"--{field.name.replace('_', '-')}",
-            type=click.Choice(field.metadata["choices"]) if field.metadata["choices"] else kind,
-            nargs=2 if pair else 1,
-            help=f"{field.metadata['about']}  [default: {default}]",
-        )(command)
-    return click.option(
-        "--preset",
-        type=click.Choice(list(PRESETS)),
-        default="d2l-zh",
-        show_default=True,
-        help="The book's numbers: Chinese or English edition; other options override them.",
-    )(command)
-
-
-def data_options(command: Command) -> Command:
-    """The options that choose images."""
-    for option in (
-        click.option("--test-size", type=int, help="Use the first N test images only."),
-        click.option("--train-size", type=int, help="Use the first N training images only."),
-        click.option(
-            "--data-dir", type=click.Path(), help="Folder with Fashion-MNIST's four files."
-        ),
-        click.option(
-            "--dataset",
-            type=click.Choice(["auto", "fashion-mnist", "stand-in"]),
-            default="auto",
-            show_default=True,
-            help="auto: the real data where it can be had, else the built-in stand-in.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def run_options(command: Command) -> Command:
-    """The options of where and how to run."""
-    for option in (
-        click.option("--quiet", is_flag=True, help="Show no progress."),
-        click.option(
-            "--timeout",
-            type=float,
-            default=300,
-            show_default=True,
-            help="Seconds without a sign of life after which a worker counts as hung.",
-        ),
-        click.option("--resume", is_flag=True, help="Go on with the run --name."),
-        click.option("--name", help="Folder of the run under --out.  [default: the time]"),
-        click.option(
-            "--out",
-            type=click.Path(),
-            default="runs",
-            show_default=True,
-            help="Folder of all runs.",
-        ),
-        click.option(
-            "--device",
-            default="cpu",
-            show_default=True,
-            help="cpu, gpu or gpu:N, for all frameworks.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _recipe(options: dict[str, Any]) -> Recipe:
-    """Take the recipe's options out of ``options``."""
-    given = {field.name: options.pop(field.name) for field in dataclasses.fields(Recipe)}
-    changes = {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(PRESETS[options.pop("preset")], **changes)
-
-
-def _data(options: dict[str, Any]) -> data_module.Dataset:
-    """Load the dataset that ``options`` ask for, and take them out."""
-    return load_data(
-        options.pop("dataset"),
-        data_dir=options.pop("data_dir"),
-        train_size=options.pop("train_size"),
-        test_size=options.pop("test_size"),
-    )
-
-
 @cli.command()
 @click.argument("backend")
 @recipe_options
+@implementation_option(IMPLEMENTATIONS)
 @data_options
 @run_options
 def train(
     backend: str,
+    implementation: str,
     out: str,
     name: str | None,
     resume: bool,
     device: str,
     timeout: float,
     quiet: bool,
+    record: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Train the dropout MLP on one framework: BACKEND."""
     check_name(backend)
-    recipe = _recipe(options)
+    recipe = take_recipe(options)
+    recipe_for(backend, recipe, implementation)
+    row = Row(backend, implementation)
     device = device_name(device)
     folder = run_folder(out, name, resume=resume)
-    data = _data(options)
-    path = folder / backend
+    data = take_data(options)
+    path = folder / row.name
     progress = Progress(quiet)
     with laid_out(data) as scratch, progress:
         place = Workplace(folder, recipe, data, device, timeout, {}, scratch, progress)
         try:
             place.run(
-                backend,
+                row,
                 log=path / "worker.log",
                 task="train",
                 folder=str(path),
                 resume=resume,
+                record=record,
             )
         except KeyboardInterrupt:
             progress.close()
@@ -227,7 +149,7 @@ def train(
     last = result["epochs"][-1]
     loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"
     click.echo(
-        f"{title(backend)} {result['framework_version']} on {data_title(result)}: "
+        f"{title(row.name)} {result['framework_version']} on {data_title(result)}: "
         f"after {last['epoch']} epochs train loss {loss}, "
         f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
     )
@@ -245,6 +167,7 @@ def _say_how_to_resume(folder: Path) -> None:
 @cli.command()
 @click.argument("backends", nargs=-1, metavar="[BACKEND]...")
 @recipe_options
+@implementation_option(list(ROWS_OF))
 @data_options
 @run_options
 @click.option(
@@ -272,11 +195,12 @@ def compare(
     **options: Any,
 ) -> None:
     """Train on several frameworks, one after another, and compare them (default: all installed)."""
-    recipe = _recipe(options)
+    recipe = take_recipe(options)
     interpreters = dict(_split_python(item) for item in pythons)
-    check_backends(backends, interpreters)
+    names = check_backends(backends, interpreters)
+    plan_rows(names, recipe, options["implementation"])
     name = run_folder(out, name, resume=options["resume"]).name
-    data = _data(options)
+    data = take_data(options)
     progress = Progress(quiet)
     interrupted = False
     with progress:
@@ -335,14 +259,15 @@ def evaluate(weights: str, backend: str, device: str, **options: Any) -> None:
     check_name(backend)
     device = device_name(device)
     load_weights(weights)
-    data = _data(options)
+    data = take_data(options)
     found: dict[str, Any] = {}
     with laid_out(data) as scratch:
         place = Workplace(
             scratch, Recipe(), data, device, 300, {}, scratch, lambda _, event: found.update(event)
         )
         log = scratch / "worker.log"
-        place.run(backend, log=log, task="evaluate", weights=str(Path(weights).absolute()))
+        row = Row.named(backend)
+        place.run(row, log=log, task="evaluate", weights=str(Path(weights).absolute()))
     loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
     click.echo(
         f"{title(backend)}: test loss {loss}, test accuracy {found['accuracy']:.4f} "

@@ -10,29 +10,28 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import d2ldrop
 from d2ldrop._checks import check_positive
 from d2ldrop._registry import available_backends, backend_names, check_name
-from d2ldrop._worker import save_arrays
-from d2ldrop.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
+from d2ldrop.activations import check_record
+from d2ldrop.agreement import Lockstep
 from d2ldrop.data import Dataset, load_data
+from d2ldrop.devices import device_name
+from d2ldrop.lockstep import Check, difference, plan_checks, take_first_steps, take_reference_steps
+from d2ldrop.models import recipe_for
 from d2ldrop.recipe import Recipe
-from d2ldrop.runs import FORMAT, RunFolder, dump_json, load_weights, write_bytes
-from d2ldrop.training import device_name
-from d2ldrop.workers import Event, WorkerFailedError, run_worker
+from d2ldrop.runs import FORMAT, RunFolder, dump_json, write_bytes
+from d2ldrop.workers import Event, WorkerFailedError
+from d2ldrop.workplace import OnRowEvent, Row, Workplace, laid_out
 
-REFERENCE = "numpy"
-OnEvent = Callable[[str, Event], None]
+ROWS_OF = {"scratch": ("scratch",), "concise": ("concise",), "both": ("scratch", "concise")}
+"""What ``implementation`` may be, and which rows a backend then has."""
 
 
 def ignore(backend: str, event: Event) -> None:
@@ -47,46 +46,21 @@ class Interrupted(KeyboardInterrupt):
         self.summary = summary
 
 
-@dataclass(frozen=True)
-class Workplace:
-    """What all workers of a comparison share."""
+@dataclass
+class Comparison:
+    """What a comparison has found so far."""
 
-    folder: Path
-    recipe: Recipe
-    data: Dataset
-    device: str
-    timeout: float
-    pythons: Mapping[str, str]
-    scratch: Path
-    on_event: OnEvent
-
-    def __post_init__(self) -> None:
-        """Refuse a timeout that no clock can wait for."""
-        if not 0 < self.timeout <= threading.TIMEOUT_MAX:
-            raise ValueError(f"timeout must be a positive number of seconds, got {self.timeout}")
-
-    def run(self, backend: str, *, log: Path, **job: Any) -> None:
-        """Run one job of one backend; raise WorkerFailedError if it does not end well."""
-        run_worker(
-            {
-                "backend": backend,
-                "recipe": self.recipe.to_dict(),
-                "data": str(self.scratch),
-                "dataset": self.data.name,
-                "device": self.device,
-                **job,
-            },
-            lambda event: self.on_event(backend, event),
-            log=log,
-            timeout=self.timeout,
-            python=self.pythons.get(backend, sys.executable),
-        )
+    place: Workplace
+    rows: dict[Row, dict[str, Any]]
+    lockstep: list[Lockstep] = field(default_factory=list)
+    problem: str | None = None
 
 
 def compare_backends(
     backends: Sequence[str] | None = None,
     recipe: Recipe | None = None,
     *,
+    implementation: str = "scratch",
     data: Dataset | str = "auto",
     device: str = "cpu",
     name: str | None = None,
@@ -95,16 +69,19 @@ def compare_backends(
     timeout: float = 300,
     pythons: Mapping[str, str] | None = None,
     resume: bool = False,
-    on_event: OnEvent = ignore,
+    record: Sequence[str] = (),
+    on_event: OnRowEvent = ignore,
 ) -> dict[str, Any]:
     """Train the same recipe on several frameworks, each in a process of its own, one after another.
 
     Each first takes ``lockstep_steps`` steps in float64, and its weights are compared with
-    NumPy's. In float64 with shared masks the weights after the whole run are compared too.
+    NumPy's. In float64 with shared masks the weights after the whole run are compared too. Concise
+    versions draw masks of their own and are compared without noise.
 
     Args:
         backends: their names; every installed one if not given.
         recipe: the hyper-parameters; the book's if not given.
+        implementation: "scratch", "concise" (as in ``train``) or "both", two rows a backend.
         data: a Dataset, or what ``load_data`` takes.
         device: "cpu", "gpu" or "gpu:N".
         name: the folder under ``out``; the time if not given.
@@ -113,7 +90,9 @@ def compare_backends(
         timeout: seconds without a report after which a worker counts as hung.
         pythons: for a backend its Python interpreter, if it lives in another environment.
         resume: go on with the run ``name``: keep what is finished, continue what was interrupted.
-        on_event: called with a backend's name and each report of its worker.
+        record: what each run records beside its metrics, as in ``train``.
+        on_event: called with a row's name, "torch" or "torch-concise", and each report of its
+            worker.
 
     Returns:
         What ``summary.json`` holds (README, formats); ``ok`` is True if all ran and are in
@@ -125,30 +104,51 @@ def compare_backends(
         Interrupted: Ctrl-C; what was finished is kept and summed up.
     """
     recipe, pythons = recipe or Recipe(), pythons or {}
-    device = device_name(device)
+    device, record = device_name(device), check_record(record)
     check_positive(lockstep_steps, "lockstep_steps")
     folder = run_folder(out, name, resume=resume)
-    names = check_backends([*_begun(folder), *(backends or ())], pythons)
+    begun = _begun(folder)
+    names = check_backends([*(row.backend for row in begun), *(backends or ())], pythons)
+    rows = list(dict.fromkeys([*begun, *plan_rows(names, recipe, implementation)]))
     data = load_data(data) if isinstance(data, str) else data
     with laid_out(data) as scratch:
         place = Workplace(folder, recipe, data, device, timeout, pythons, scratch, on_event)
         _refuse_other_comparison(place)
-        rows = {backend: {"status": "not run"} for backend in names}
-        lockstep: list[Lockstep] = []
-        problem = None
+        comparison = Comparison(place, {row: {"status": "not run"} for row in rows})
+        whole = recipe.num_epochs * -(-len(data.train_images) // recipe.batch_size)
+        checks = plan_checks(recipe, rows, lockstep_steps, whole)
         try:
             try:
-                lockstep = _measure_yardsticks(place, lockstep_steps)
+                comparison.lockstep = take_reference_steps(place, checks)
             except (WorkerFailedError, OSError) as error:
-                problem = f"NumPy's reference run failed: {error}"
-            for backend in names:
-                rows[backend] = {"status": "interrupted"}
-                rows[backend] = _run_backend(place, backend, lockstep_steps, resume)
-                for check in lockstep:
-                    _compare_weights(place, backend, check, rows[backend]["status"])
+                comparison.problem = f"NumPy's reference run failed: {error}"
+            for row in rows:
+                comparison.rows[row] = {"status": "interrupted"}
+                comparison.rows[row] = _run_row(place, row, checks, resume, record)
+                if comparison.rows[row]["status"] == "ok":
+                    for check, measured in zip(checks, comparison.lockstep, strict=False):
+                        if row in check.rows:
+                            trained = RunFolder(folder / row.name).weights
+                            measured.differences[row.name] = difference(place, row, check, trained)
         except KeyboardInterrupt:
-            raise Interrupted(_write_summary(place, rows, lockstep, problem)) from None
-        return _write_summary(place, rows, lockstep, problem)
+            raise Interrupted(_write_summary(comparison)) from None
+        return _write_summary(comparison)
+
+
+def plan_rows(names: Sequence[str], recipe: Recipe, implementation: str) -> list[Row]:
+    """The rows of a comparison, refused if one cannot do what the recipe asks for.
+
+    Raises:
+        ValueError: no such implementation, or one that cannot.
+    """
+    if implementation not in ROWS_OF:
+        raise ValueError(
+            f"implementation must be one of {', '.join(ROWS_OF)}, got {implementation!r}"
+        )
+    rows = [Row(name, kind) for name in names for kind in ROWS_OF[implementation]]
+    for row in rows:
+        recipe_for(row.backend, recipe, row.implementation)
+    return rows
 
 
 def check_backends(names: Sequence[str] | None, pythons: Mapping[str, str]) -> list[str]:
@@ -223,10 +223,12 @@ def run_folder(out: Path | str, name: str | None, *, resume: bool) -> Path:
     return folder
 
 
-def _begun(folder: Path) -> list[str]:
-    """The backends of the comparison in ``folder``, which is then resumed."""
+def _begun(folder: Path) -> list[Row]:
+    """The rows of the comparison in ``folder``, which is then resumed."""
     summary = folder / "summary.json"
-    return list(json.loads(summary.read_text())["backends"]) if summary.exists() else []
+    if not summary.exists():
+        return []
+    return [Row.named(name) for name in json.loads(summary.read_text())["backends"]]
 
 
 def _refuse_other_comparison(place: Workplace) -> None:
@@ -243,65 +245,25 @@ def _refuse_other_comparison(place: Workplace) -> None:
                 )
 
 
-@contextmanager
-def laid_out(data: Dataset) -> Iterator[Path]:
-    """A temporary folder that holds ``data`` as workers read it."""
-    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
-        save_arrays(data, Path(folder))
-        yield Path(folder)
-
-
-def _measure_yardsticks(place: Workplace, lockstep_steps: int) -> list[Lockstep]:
-    """NumPy's own runs, nudged and not: the reference weights stay in the scratch folder."""
-    checks = {"first steps": lockstep_steps}
-    if place.recipe.dtype == "float64" and place.recipe.rng == "shared":
-        batches = -(-len(place.data.train_images) // place.recipe.batch_size)
-        checks["whole run"] = place.recipe.num_epochs * batches
-    nudges = [None, *range(NUM_NUDGES)]
-    place.run(
-        REFERENCE,
-        log=place.folder / "lockstep.log",
-        task="lockstep",
-        device="cpu",
-        checks=[_check(place, "reference", n, k) for n in checks.values() for k in nudges],
-    )
-    measured = []
-    for what, steps in checks.items():
-        reference, *moved = (
-            load_weights(_check(place, "reference", steps, nudge)["out"]) for nudge in nudges
-        )
-        measured.append(Lockstep(what, steps, yardstick(reference, moved), {}))
-    return measured
-
-
-def _check(place: Workplace, who: str, steps: int, nudge: int | None = None) -> dict[str, Any]:
-    """A check of a worker's job: how many steps, from which initial weights, and where they end."""
-    out = str(place.scratch / f"{who}-{steps}-{nudge}.safetensors")
-    return {"steps": steps, "nudge": nudge, "out": out}
-
-
-def _run_backend(
-    place: Workplace, backend: str, lockstep_steps: int, resume: bool
+def _run_row(
+    place: Workplace, row: Row, checks: Sequence[Check], resume: bool, record: Sequence[str]
 ) -> dict[str, Any]:
-    """Lockstep check and run of one backend, each in a process of its own; its row."""
-    folder = RunFolder(place.folder / backend)
+    """Lockstep checks and run of one row, each in a process of its own; what the summary says."""
+    folder = RunFolder(place.folder / row.name)
+    log = folder.path / "worker.log"
     try:
+        take_first_steps(place, row, checks, log)
         place.run(
-            backend,
-            log=folder.path / "worker.log",
-            task="lockstep",
-            checks=[_check(place, backend, lockstep_steps)],
-        )
-        place.run(
-            backend,
-            log=folder.path / "worker.log",
+            row,
+            log=log,
             task="train",
             folder=str(folder.path),
             resume=resume,
+            record=list(record),
         )
         result = json.loads(folder.result.read_text())
     except (WorkerFailedError, OSError) as error:
-        place.on_event(backend, {"event": "failed", "message": str(error)})
+        place.on_event(row.name, {"event": "failed", "message": str(error)})
         return {"status": "failed", "error": str(error)}
     last = result["epochs"][-1]
     return {
@@ -315,21 +277,10 @@ def _run_backend(
     }
 
 
-def _compare_weights(place: Workplace, backend: str, check: Lockstep, status: str) -> None:
-    """Note how far the backend's weights are from NumPy's after the check's steps."""
-    if check.what == "whole run":
-        file = RunFolder(place.folder / backend).weights
-    else:
-        file = Path(_check(place, backend, check.steps)["out"])
-    if file.exists() and status == "ok":
-        reference = load_weights(_check(place, "reference", check.steps)["out"])
-        check.differences[backend] = largest_difference(load_weights(file), reference)
-
-
-def _write_summary(
-    place: Workplace, rows: dict[str, Any], lockstep: list[Lockstep], problem: str | None
-) -> dict[str, Any]:
-    in_lockstep = bool(lockstep) and all(c.holds(backend) for c in lockstep for backend in rows)
+def _write_summary(comparison: Comparison) -> dict[str, Any]:
+    place, lockstep = comparison.place, comparison.lockstep
+    rows = {row.name: values for row, values in comparison.rows.items()}
+    in_lockstep = bool(lockstep) and all(c.holds(row) for c in lockstep for row in c.rows)
     summary = {
         "format": FORMAT,
         "name": place.folder.name,
@@ -355,11 +306,11 @@ def _write_summary(
                 "yardstick": check.yardstick,
                 "limit": check.limit,
                 "difference": check.differences,
-                "in_lockstep": {backend: check.holds(backend) for backend in rows},
+                "in_lockstep": {row: check.holds(row) for row in check.rows},
             }
             for check in lockstep
         ],
-        "problem": problem,
+        "problem": comparison.problem,
         "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
     }
     write_bytes(place.folder / "summary.json", dump_json(summary, indent=2).encode())

@@ -10,7 +10,7 @@ Philox: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any
@@ -31,6 +31,10 @@ class Purpose(IntEnum):
     NUDGE = 5
     NATIVE = 6
     MC = 7
+    INPUT = 8
+    UNIT = 9
+    DROPCONNECT = 10
+    NORMAL = 11
 
 
 def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:
@@ -62,7 +66,8 @@ def dropout_mask(
 
     A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
     multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
-    ``purpose`` MASK is training's; MC is Monte-Carlo prediction's, where ``step`` is the sample.
+    ``purpose`` MASK is the hidden layers' while training; INPUT, UNIT and DROPCONNECT are those of
+    other noise; MC is Monte-Carlo prediction's, where ``step`` is the sample.
 
     Raises:
         TypeError, ValueError: ``dropout`` is no probability; ``seed``, ``step`` or ``site`` no
@@ -87,6 +92,20 @@ def dropout_mask(
     return keep.reshape(shape)
 
 
+def normal_noise(
+    shape: Sequence[int], *, seed: int, step: int = 0, site: int = 0
+) -> npt.NDArray[np.float64]:
+    """Draws from N(0, 1) for one step and site, float64 of ``shape``.
+
+    Raises:
+        TypeError, ValueError: ``seed``, ``step`` or ``site`` is no integer in [0, 2**64).
+    """
+    seed, step, site = (
+        check_word(word, name) for word, name in ((seed, "seed"), (step, "step"), (site, "site"))
+    )
+    return np.random.Generator(stream(seed, Purpose.NORMAL, a=step, b=site)).standard_normal(shape)
+
+
 def initial_weights(
     seed: int, sizes: Sequence[int], dtype: npt.DTypeLike = np.float32
 ) -> dict[str, npt.NDArray[Any]]:
@@ -104,7 +123,7 @@ def initial_weights(
 
 
 def nudged(
-    params: dict[str, npt.NDArray[Any]], seed: int, nudge: int
+    params: Mapping[str, npt.NDArray[Any]], seed: int, nudge: int
 ) -> dict[str, npt.NDArray[Any]]:
     """``params`` times (1 + 2**-52 N(0, 1)): as if each had suffered one rounding error."""
     moved = {}

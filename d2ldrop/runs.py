@@ -78,6 +78,7 @@ class RunFolder:
         run.trace = tensors.pop("trace")
         run.weights = {name: tensors[name] for name in PARAM_NAMES}
         run.history = [EpochResult(**_with_nan(epoch)) for epoch in saved["epochs"]]
+        run.activations = saved.get("activations")
         run.peak_rss_bytes = saved["peak_rss_bytes"]
 
     def _refuse_other_run(self, run: Run, saved: dict[str, Any]) -> None:
@@ -88,6 +89,11 @@ class RunFolder:
                     f"{self.path} holds a run with {key} {saved[key]}, not {expected[key]}: "
                     "choose another --name"
                 )
+        if ("activations" in saved) != ("activations" in expected):
+            raise ValueError(
+                f"{self.path} holds a run that records activations where this one does not, or the "
+                "other way round: choose another --name, or give the same --record"
+            )
         for key, value in expected["recipe"].items():
             if saved["recipe"].get(key) != value:
                 raise ValueError(

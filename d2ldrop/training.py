@@ -1,18 +1,16 @@
 """The one loop that trains every backend: batches, masks, steps, metrics.
 
-All that a framework does is in its backend's ``train_step`` and ``predict``; everything here is
-the same for all of them, and so are the numbers: weights, batch order and masks come from
-``randomness``.
+All that a framework does is in its backend; everything here is the same for all of them, and so
+are the numbers: weights, batch order and masks come from ``randomness``.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain, count, islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._registry import Backend, get_backend
+from d2ldrop.activations import EpochActivations, check_record, hidden_statistics
 from d2ldrop.agreement import Weights
 from d2ldrop.data import Dataset, load_data, to_network
-from d2ldrop.randomness import batch_order, dropout_mask, initial_weights, native_seed
+from d2ldrop.devices import check_device
+from d2ldrop.models import Model, make_model, recipe_for
+from d2ldrop.noise import noisy_input
+from d2ldrop.randomness import batch_order, initial_weights
 from d2ldrop.recipe import Recipe
 
 OnStep = Callable[[int, int], None]
@@ -59,13 +61,13 @@ class Run:
     weights: dict[str, npt.NDArray[Any]]
     trace: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     history: list[EpochResult] = field(default_factory=list)
+    activations: list[EpochActivations] | None = None
     peak_rss_bytes: int = 0
     implementation: str = "scratch"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the arrays, as ``result.json`` holds it."""
-        recipe = self.recipe.to_dict()
-        return {
+        result = {
             "backend": self.backend,
             "framework_version": self.framework_version,
             "implementation": self.implementation,
@@ -76,20 +78,25 @@ class Run:
             "test_size": self.test_size,
             "dtype": self.recipe.dtype,
             "seed": self.recipe.seed,
-            "recipe": recipe,
+            "recipe": self.recipe.to_dict(),
             "epochs": [asdict(result) for result in self.history],
             "peak_rss_bytes": self.peak_rss_bytes,
         }
+        if self.activations is not None:
+            result["activations"] = self.activations
+        return result
 
 
 def train(
     backend: str,
     recipe: Recipe | None = None,
     *,
+    implementation: str = "scratch",
     data: Dataset | str = "auto",
     device: str = "cpu",
     folder: Path | str | None = None,
     resume: bool = False,
+    record: Sequence[str] = (),
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Run:
@@ -101,11 +108,15 @@ def train(
     Args:
         backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".
         recipe: the hyper-parameters; the book's if not given.
+        implementation: "scratch", the book's functions, or "concise", the framework's own layers
+            and optimiser, which draw masks of their own: ``rng`` is then "native".
         data: a Dataset, or what ``load_data`` takes: "auto", "fashion-mnist" or "stand-in".
         device: "cpu", "gpu" or "gpu:N".
         folder: where to write the run (formats in README); nothing is written if not given. A
             checkpoint after every epoch lets a killed run be resumed.
         resume: continue the run in ``folder``; a finished one is returned as it is.
+        record: ("activations",) for the statistics of the hidden layers after each epoch, in
+            ``Run.activations`` (see ``d2ldrop.activations``).
         on_step: called after each step with the steps done and the steps in all.
         on_epoch: called with each epoch's result.
 
@@ -114,14 +125,16 @@ def train(
         ``trace`` (float64, the loss of every step).
 
     Raises:
-        ValueError: unknown backend, dataset or device, or another run's folder.
+        ValueError: unknown backend, dataset, device or thing to record, an implementation that
+            cannot do what the recipe asks for, or another run's folder.
         FileExistsError: ``folder`` holds a run already, and ``resume`` is False.
         ImportError: the framework is not installed, or cannot be loaded into this process.
         DataError: no data, or a corrupt file.
     """
     from d2ldrop.runs import RunFolder
 
-    recipe = recipe or Recipe()
+    recipe = recipe_for(backend, recipe or Recipe(), implementation)
+    record = check_record(record)
     module = get_backend(backend)
     device = check_device(module, backend, device)
     run_folder = RunFolder(Path(folder)) if folder is not None else None
@@ -138,6 +151,8 @@ def train(
         train_size=len(data.train_images),
         test_size=len(data.test_images),
         weights=initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
+        activations=[] if "activations" in record else None,
+        implementation=implementation,
     )
     if run_folder and resume:
         run_folder.restore(run)
@@ -157,14 +172,14 @@ def _train_epochs(
     """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
     recipe = run.recipe
     X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
-    test_X = module.from_numpy(to_network(data.test_images, recipe.dtype), run.device)
-    params = module.init_params(list(run.weights.values()), run.device)
+    test_images = to_network(data.test_images, recipe.dtype)
+    test_X = module.from_numpy(test_images, run.device)
     steps_per_epoch = -(-len(X) // recipe.batch_size)
     for epoch in range(len(run.history), recipe.num_epochs):
         start = time.perf_counter()
+        model = make_model(run.implementation, module, run.weights, recipe, epoch, run.device)
         losses, logits = [], []
-        for step in train_steps(module, params, X, y, recipe, epoch, run.device):
-            params, batch_loss, batch_logits = step
+        for batch_loss, batch_logits in train_steps(module, model, X, y, recipe, epoch, run.device):
             losses.append(batch_loss)
             logits.append(batch_logits)
             if on_step:
@@ -177,67 +192,44 @@ def _train_epochs(
         order = batch_order(recipe.seed, epoch, len(X))
         sizes = np.diff(np.r_[0 : len(X) : recipe.batch_size, len(X)])
         run.trace = np.concatenate([run.trace, trace])
-        run.weights = _copies(module, params, run.weights)
+        run.weights = model.weights()
         run.history.append(
             EpochResult(
                 epoch=epoch + 1,
                 train_loss=float(np.average(trace, weights=sizes)),
                 train_accuracy=float(np.mean(predicted == y[order])),
-                test_accuracy=_accuracy(
-                    module.to_numpy(module.predict(params, test_X)), data.test_labels
-                ),
+                test_accuracy=_accuracy(module.to_numpy(model.predict(test_X)), data.test_labels),
                 seconds=seconds,
             )
         )
+        if run.activations is not None:
+            last_step = len(run.trace) - 1
+            statistics = hidden_statistics(run.weights, test_images, recipe, epoch, last_step)
+            run.activations.append(statistics)
         run.peak_rss_bytes = peak_rss_bytes()
         yield run.history[-1]
 
 
 def train_steps(
     module: Backend[Any],
-    params: list[Any],
+    model: Model,
     X: npt.NDArray[Any],
     y: npt.NDArray[np.int64],
     recipe: Recipe,
     epoch: int,
     device: str,
-) -> Iterator[tuple[list[Any], Any, Any]]:
-    """Take the steps of one epoch; after each, yield the new parameters, the loss and the logits.
+) -> Iterator[tuple[Any, Any]]:
+    """Take the steps of one epoch; after each, yield the loss and the logits.
 
     X (n, 784) and y (n,) are all training images and labels, on the host.
     """
     order = batch_order(recipe.seed, epoch, len(X))
-    if recipe.rng == "native":
-        module.manual_seed(native_seed(recipe.seed, epoch))
     first_step = epoch * -(-len(X) // recipe.batch_size)
     for step, i in enumerate(range(0, len(X), recipe.batch_size), start=first_step):
         rows = order[i : i + recipe.batch_size]
-        masks = (
-            (None, None)
-            if recipe.rng == "native"
-            else _shared_masks(module, recipe, step, len(rows), device)
-        )
-        yield module.train_step(
-            params,
-            module.from_numpy(X[rows], device),
-            module.from_numpy(y[rows], device),
-            recipe.lr,
-            recipe.dropout,
-            masks,
-        )
-
-
-def _shared_masks(
-    module: Backend[Any], recipe: Recipe, step: int, n: int, device: str
-) -> tuple[Any, Any]:
-    """The shared stream's masks of one step, one a hidden layer, as the framework's arrays."""
-    first, second = (
-        module.from_numpy(
-            dropout_mask((n, width), p, seed=recipe.seed, step=step, site=site), device
-        )
-        for site, (width, p) in enumerate(zip(recipe.num_hiddens, recipe.dropout, strict=True))
-    )
-    return first, second
+        images = module.from_numpy(X[rows], device)
+        images = noisy_input(module, images, recipe, epoch, step)
+        yield model.step(images, module.from_numpy(y[rows], device), step)
 
 
 def take_steps(
@@ -247,24 +239,29 @@ def take_steps(
     data: Dataset,
     num_steps: int,
     *,
+    implementation: str = "scratch",
     device: str = "cpu",
     on_step: OnStep | None = None,
-) -> dict[str, npt.NDArray[Any]]:
+) -> Weights:
     """The weights after ``num_steps`` steps from ``weights``, over as many epochs as that takes.
 
     For comparing weights alone: no metrics, no evaluation, nothing written.
     """
+    recipe = recipe_for(backend, recipe, implementation)
     module = get_backend(backend)
     X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
-    params = module.init_params(list(weights.values()), device)
-    steps = chain.from_iterable(
-        train_steps(module, params, X, y, recipe, epoch, device) for epoch in count()
-    )
-    for done, step in enumerate(islice(steps, num_steps), start=1):
-        params, _, _ = step
-        if on_step:
-            on_step(done, num_steps)
-    return _copies(module, params, weights)
+    done = 0
+    for epoch in count():
+        model = make_model(implementation, module, weights, recipe, epoch, device)
+        steps = train_steps(module, model, X, y, recipe, epoch, device)
+        for _ in islice(steps, num_steps - done):
+            done += 1
+            if on_step:
+                on_step(done, num_steps)
+        weights = model.weights()
+        if done == num_steps:
+            break
+    return weights
 
 
 def evaluate(
@@ -286,42 +283,8 @@ def evaluate(
     return loss, _accuracy(module.to_numpy(logits), data.test_labels)
 
 
-def check_device(module: Backend[Any], backend: str, device: str) -> str:
-    """The full name of a device that the framework can use here.
-
-    Raises:
-        ValueError: no device's name, or not one of the framework's.
-    """
-    name = device_name(device)
-    if name not in module.devices():
-        raise ValueError(
-            f"device {device!r} is none that {backend} can use here: "
-            f"expected one of {', '.join(module.devices())}"
-        )
-    return name
-
-
-def device_name(device: str) -> str:
-    """The full name of a device: "gpu:0" for "gpu", and "cuda" counts as "gpu".
-
-    Raises:
-        ValueError: no device has such a name in any framework.
-    """
-    match = re.fullmatch(r"cpu|(?:gpu|cuda)(?::(\d+))?", str(device))
-    if match is None:
-        raise ValueError(f"device must be cpu, gpu or gpu:N, got {device!r}")
-    return "cpu" if device == "cpu" else f"gpu:{int(match[1] or 0)}"
-
-
 def _accuracy(logits: npt.NDArray[Any], labels: npt.NDArray[np.uint8]) -> float:
     return float(np.mean(logits.argmax(axis=1) == labels))
-
-
-def _copies(module: Backend[Any], params: list[Any], names: Weights) -> dict[str, npt.NDArray[Any]]:
-    """NumPy copies of the parameters, which later steps may update in place."""
-    return {
-        name: np.array(module.to_numpy(param)) for name, param in zip(names, params, strict=True)
-    }
 
 
 def peak_rss_bytes() -> int:

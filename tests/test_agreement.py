@@ -21,7 +21,7 @@ def test_the_largest_difference_of_any_weight() -> None:
 def test_weights_that_are_not_finite_never_agree(bad: float) -> None:
     assert np.isnan(largest_difference(weights(bad, 2), weights(bad, 2)))
     assert np.isnan(largest_difference(weights(1, bad), weights(1, 2)))
-    assert not Lockstep("first steps", 1, 1.0, {"torch": float("nan")}).holds("torch")
+    assert not Lockstep("first steps", 1, ("torch",), 1.0, {"torch": float("nan")}).holds("torch")
 
 
 def test_other_shapes_are_an_error() -> None:
@@ -49,8 +49,11 @@ def test_the_yardstick_is_the_largest_nudge_plus_a_floor() -> None:
 def test_ten_times_the_yardstick_and_at_most_1e_8(
     yard: float, difference: float, holds: bool
 ) -> None:
-    assert Lockstep("first steps", 100, yard, {"torch": difference}).holds("torch") is holds
+    assert (
+        Lockstep("first steps", 100, ("torch",), yard, {"torch": difference}).holds("torch")
+        is holds
+    )
 
 
 def test_a_backend_that_was_not_measured_does_not_hold() -> None:
-    assert not Lockstep("first steps", 100, 1.0, {}).holds("torch")
+    assert not Lockstep("first steps", 100, ("torch",), 1.0, {}).holds("torch")

@@ -50,10 +50,9 @@ class Problem:
 
     def gradients(self) -> list[Any]:
         """NumPy's, by hand."""
-        activations = reference.forward(self.params, self.X, self.dropout, self.masks)
-        return reference.backward(
-            self.params, self.X, self.y, activations, self.dropout, self.masks
-        )
+        network = self.dropout, self.masks, "dropout"
+        activations = reference.forward(self.params, self.X, *network)
+        return reference.backward(self.X, self.y, activations, *network)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -191,7 +190,8 @@ def test_sixty_steps_in_lockstep(backend: Module, backend_name: str, seed: int) 
     ]
     found = take_steps(backend_name, weights, recipe, data, steps)
     difference = largest_difference(found, expected)
-    check = Lockstep("first steps", steps, yardstick(expected, moved), {backend_name: difference})
+    size = yardstick(expected, moved)
+    check = Lockstep("first steps", steps, (backend_name,), size, {backend_name: difference})
     assert check.holds(backend_name), check
 
 

@@ -1,0 +1,123 @@
+"""A small layer library in NumPy: what the concise version is put together from.
+
+A layer maps X to Y in ``forward`` and the loss's gradient dY to dX in ``backward``, which comes
+after ``forward`` and uses what that has kept. Arrays are examples × units, float32 or float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class Layer(Protocol):
+    """What ``Sequential`` asks of a layer."""
+
+    def forward(self, X: Array, training: bool = False) -> Array:
+        """The layer's output; what ``training`` alone does, dropout, is left out without it."""
+        ...
+
+    def backward(self, dY: Array) -> Array:
+        """The gradient with respect to the input of the last ``forward``."""
+        ...
+
+
+class Linear:
+    """Fully connected: ``X @ W + b`` with W (inputs, outputs), b (outputs,), used in place."""
+
+    def __init__(self, W: Array, b: Array) -> None:
+        self.W, self.b = W, b
+
+    def forward(self, X: Array, training: bool = False) -> Array:
+        """Y (n, outputs) of X (n, inputs)."""
+        self.X = X
+        Y: Array = X @ self.W + self.b
+        return Y
+
+    def backward(self, dY: Array) -> Array:
+        """DX; the gradients of W and b are kept in ``dW`` and ``db``."""
+        self.dW, self.db = self.X.T @ dY, dY.sum(axis=0)
+        dX: Array = dY @ self.W.T
+        return dX
+
+
+class ReLU:
+    """``max(X, 0)``, element by element."""
+
+    def forward(self, X: Array, training: bool = False) -> Array:
+        """Y, of X's shape."""
+        self.positive = X > 0
+        Y: Array = np.maximum(X, 0)
+        return Y
+
+    def backward(self, dY: Array) -> Array:
+        """DX: dY where X was positive."""
+        dX: Array = dY * self.positive
+        return dX
+
+
+class Dropout:
+    """Inverted dropout with probability p while training, and nothing else (D2L 4.6)."""
+
+    def __init__(self, p: float, generator: np.random.Generator) -> None:
+        self.p, self.generator = p, generator
+
+    def forward(self, X: Array, training: bool = False) -> Array:
+        """Y, of X's shape, with a fresh mask."""
+        drops = training and self.p > 0
+        self.mask = self.generator.random(X.shape, np.float32) >= self.p if drops else None
+        return self.backward(X)  # a product with the mask, like the gradient
+
+    def backward(self, dY: Array) -> Array:
+        """DX: the same mask, the same scale."""
+        if self.mask is None:
+            return dY
+        dX: Array = self.mask * dY
+        return dX / (1 - self.p) if self.p < 1 else dX
+
+
+class Sequential:
+    """Layers, one after another."""
+
+    def __init__(self, *layers: Layer) -> None:
+        self.layers = layers
+
+    def forward(self, X: Array, training: bool = False) -> Array:
+        """Through all layers, the first one first."""
+        for layer in self.layers:
+            X = layer.forward(X, training)
+        return X
+
+    def backward(self, dY: Array) -> Array:
+        """Back through all layers, the last one first."""
+        for layer in reversed(self.layers):
+            dY = layer.backward(dY)
+        return dY
+
+    def linear_layers(self) -> list[Linear]:
+        """The layers that have parameters."""
+        return [layer for layer in self.layers if isinstance(layer, Linear)]
+
+    def params(self) -> list[Array]:
+        """W and b of each linear layer, in order."""
+        return [array for layer in self.linear_layers() for array in (layer.W, layer.b)]
+
+    def grads(self) -> list[Array]:
+        """The gradients, after ``backward``, in the order of ``params``."""
+        return [array for layer in self.linear_layers() for array in (layer.dW, layer.db)]
+
+
+class SGD:
+    """Stochastic gradient descent: ``param -= lr * grad``."""
+
+    def __init__(self, net: Sequential, lr: float) -> None:
+        self.net, self.lr = net, lr
+
+    def step(self) -> None:
+        """Update the parameters in place."""
+        for param, grad in zip(self.net.params(), self.net.grads(), strict=True):
+            param -= self.lr * grad

@@ -1,0 +1,171 @@
+"""The two implementations that the loop trains: the book's functions, and the framework's layers.
+
+Both are made anew for every epoch, from the weights that the epoch before has left: so a schedule
+can change the dropout, and a run that is killed between two epochs loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from d2ldrop._registry import Backend
+from d2ldrop.agreement import Weights
+from d2ldrop.averages import scale_weights
+from d2ldrop.noise import draw_noise, dropout_in
+from d2ldrop.randomness import native_seed
+from d2ldrop.recipe import Recipe
+
+IMPLEMENTATIONS = ("scratch", "concise")
+CONCISE_NOISES = {
+    "tensorflow": ("gaussian", "additive", "unit"),
+    "mxnet": ("unit",),
+    "paddle": ("unit",),
+}
+"""For which noise besides dropout a framework has a layer."""
+
+
+class Model(Protocol):
+    """A network with its weights and what trains it; arrays are the framework's."""
+
+    def step(self, X: Any, y: Any, step: int) -> tuple[Any, Any]:
+        """Train on a batch X (n, 784), y (n,); the loss and the logits before the step."""
+        ...
+
+    def predict(self, X: Any) -> Any:
+        """Logits (n, 10) of X (n, 784), without noise."""
+        ...
+
+    def weights(self) -> dict[str, npt.NDArray[Any]]:
+        """NumPy copies of the weights, W as inputs × outputs."""
+        ...
+
+
+class Scratch:
+    """The backend's functions from scratch: every noise, every regulariser."""
+
+    def __init__(
+        self, module: Backend[Any], weights: Weights, recipe: Recipe, epoch: int, device: str
+    ) -> None:
+        self.module, self.recipe, self.epoch, self.device = module, recipe, epoch, device
+        self.names = list(weights)
+        self.params = module.init_params(list(weights.values()), device)
+
+    def step(self, X: Any, y: Any, step: int) -> tuple[Any, Any]:
+        """Train on one batch."""
+        noise = draw_noise(self.recipe, self.epoch, step, len(y))
+        first, second = (
+            None if mask is None else self.module.from_numpy(mask, self.device)
+            for mask in noise.masks
+        )
+        self.params, loss, logits = self.module.train_step(
+            self.params,
+            X,
+            y,
+            self.recipe.lr,
+            noise.dropout,
+            (first, second),
+            noise.kind,
+            self.recipe.weight_decay,
+        )
+        if self.recipe.max_norm is not None:
+            self.params = self.module.clip_norms(self.params, self.recipe.max_norm)
+        return loss, logits
+
+    def predict(self, X: Any) -> Any:
+        """Logits without noise; in the original form with the weights scaled."""
+        params = self.params
+        if self.recipe.scaling == "original":
+            scaled = scale_weights(self.weights(), self.recipe.dropout)
+            params = self.module.init_params(list(scaled.values()), self.device)
+        return self.module.predict(params, X)
+
+    def weights(self) -> dict[str, npt.NDArray[Any]]:
+        """Copies, for later steps may update the parameters in place."""
+        arrays = [self.module.to_numpy(param).copy() for param in self.params]
+        return dict(zip(self.names, arrays, strict=True))
+
+
+class Concise:
+    """The framework's own layers, dropout, loss and optimiser."""
+
+    def __init__(
+        self, module: Backend[Any], weights: Weights, recipe: Recipe, epoch: int, device: str
+    ) -> None:
+        self.module, self.names = module, list(weights)
+        self.net, self.trainer = module.concise_mlp(
+            list(weights.values()),
+            dropout_in(recipe, epoch)[1],
+            recipe.lr,
+            "dropout" if recipe.noise == "none" else recipe.noise,
+            device,
+        )
+
+    def step(self, X: Any, y: Any, step: int) -> tuple[Any, Any]:
+        """Train on one batch; the masks are the framework's own."""
+        return self.module.concise_step(self.net, self.trainer, X, y)
+
+    def predict(self, X: Any) -> Any:
+        """Logits without noise."""
+        return self.module.concise_predict(self.net, X)
+
+    def weights(self) -> dict[str, npt.NDArray[Any]]:
+        """Copies, for later steps may update the parameters in place."""
+        arrays = [array.copy(order="C") for array in self.module.concise_params(self.net)]
+        return dict(zip(self.names, arrays, strict=True))
+
+
+def make_model(
+    implementation: str,
+    module: Backend[Any],
+    weights: Weights,
+    recipe: Recipe,
+    epoch: int,
+    device: str,
+) -> Model:
+    """The model of one epoch, beginning with ``weights``.
+
+    With ``rng="native"`` the framework's generator, global in most, is seeded here.
+    """
+    if recipe.rng == "native":
+        module.manual_seed(native_seed(recipe.seed, epoch))
+    kind = Concise if implementation == "concise" else Scratch
+    return kind(module, weights, recipe, epoch, device)
+
+
+def recipe_for(backend: str, recipe: Recipe, implementation: str) -> Recipe:
+    """The recipe as ``implementation`` runs it: concise draws from the framework's generator.
+
+    Raises:
+        ValueError: no such implementation, or one that cannot do what the recipe asks for.
+    """
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(
+            f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {implementation!r}"
+        )
+    if implementation == "scratch":
+        if recipe.rng == "native" and recipe.noise not in ("dropout", "none"):
+            raise ValueError(
+                f"rng must be 'shared' with noise {recipe.noise!r}: a backend draws nothing but "
+                "dropout's masks by itself, got 'native'"
+            )
+        return recipe
+    if recipe.noise not in ("dropout", "none", *CONCISE_NOISES.get(backend, ())):
+        able = [name for name, noises in CONCISE_NOISES.items() if recipe.noise in noises]
+        raise ValueError(
+            f"implementation 'concise' of {backend} cannot do noise {recipe.noise!r}: "
+            f"{', '.join(able) or 'no framework'} has a layer for it; "
+            "implementation 'scratch' can, on every backend"
+        )
+    plain = Recipe()
+    for name in ("scaling", "weight_decay", "max_norm"):
+        value = getattr(recipe, name)
+        if value != getattr(plain, name):
+            raise ValueError(
+                "implementation 'concise' has the framework's own dropout and plain SGD: "
+                f"{name} must be {getattr(plain, name)!r}, got {value!r}; "
+                "implementation 'scratch' takes it"
+            )
+    return replace(recipe, rng="native")
