@@ -21,10 +21,12 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from safetensors.numpy import save_file
 
 import d2ldrop
 from d2ldrop import data as data_module
 from d2ldrop._registry import backend_names, check_name, install_hint, is_installed, title
+from d2ldrop.averages import scale_weights
 from d2ldrop.compare import (
     ROWS_OF,
     Interrupted,
@@ -254,11 +256,20 @@ def _console() -> Console:
 @click.option("--backend", required=True, help="The framework that evaluates.")
 @data_options
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
-def evaluate(weights: str, backend: str, device: str, **options: Any) -> None:
+@click.option(
+    "--scale-weights",
+    "dropout",
+    type=float,
+    nargs=2,
+    help="The run's --dropout, if it was trained with --scaling original.",
+)
+def evaluate(
+    weights: str, backend: str, device: str, dropout: tuple[float, float] | None, **options: Any
+) -> None:
     """Test loss and accuracy of saved WEIGHTS (weights.safetensors), on any framework."""
     check_name(backend)
     device = device_name(device)
-    load_weights(weights)
+    arrays = scale_weights(load_weights(weights), dropout or (0, 0))
     data = take_data(options)
     found: dict[str, Any] = {}
     with laid_out(data) as scratch:
@@ -267,7 +278,8 @@ def evaluate(weights: str, backend: str, device: str, **options: Any) -> None:
         )
         log = scratch / "worker.log"
         row = Row.named(backend)
-        place.run(row, log=log, task="evaluate", weights=str(Path(weights).absolute()))
+        save_file(arrays, scratch / "weights.safetensors")
+        place.run(row, log=log, task="evaluate", weights=str(scratch / "weights.safetensors"))
     loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
     click.echo(
         f"{title(backend)}: test loss {loss}, test accuracy {found['accuracy']:.4f} "

@@ -236,6 +236,7 @@ def _refuse_other_comparison(place: Workplace) -> None:
     file = place.folder / "summary.json"
     if file.exists():
         summary = json.loads(file.read_text())
+        summary["recipe"] = Recipe(**summary["recipe"]).to_dict()  # a field it lacks: the default
         given = {"recipe": place.recipe.to_dict(), "dataset_sha256": place.data.sha256}
         for key, value in given.items():
             if summary[key] != value:

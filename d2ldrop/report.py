@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from d2ldrop._registry import title
+from d2ldrop.recipe import Recipe
 from d2ldrop.runs import RunFolder, write_bytes
 
 # Okabe and Ito's palette, for the colour-blind; in grey the line styles tell them apart.
@@ -29,10 +30,16 @@ def comparison_table(summary: dict[str, Any]) -> Table:
     table.add_column("train acc", justify="right")
     table.add_column("test acc", justify="right")
     table.add_column("peak MB", justify="right")
-    for check in summary["lockstep"]:
-        table.add_column(f"|ΔW| at step {check['steps']:,}", justify="right")
-    for backend, row in summary["backends"].items():
-        table.add_row(title(backend), *_cells(row), *_differences(summary, backend))
+    # A row is in one check of the first steps: its own, or that of the concise versions.
+    columns = [
+        [check for check in summary["lockstep"] if check["what"].startswith(what)]
+        for what in ("first steps", "whole run")
+    ]
+    for checks in filter(None, columns):
+        table.add_column(f"|ΔW| at step {checks[0]['steps']:,}", justify="right")
+    for name, row in summary["backends"].items():
+        differences = (_difference(checks, name) for checks in filter(None, columns))
+        table.add_row(title(name), *_cells(row), *differences)
     return table
 
 
@@ -40,12 +47,26 @@ def table_title(summary: dict[str, Any]) -> str:
     """What was run, in a line; a stand-in is named as such."""
     recipe = summary["recipe"]
     epochs = "1 epoch" if recipe["num_epochs"] == 1 else f"{recipe['num_epochs']} epochs"
-    return (
-        f"{data_title(summary)}, "
-        f"{epochs}, {recipe['dtype']}, dropout {_list(recipe['dropout'])}, "
-        f"lr {recipe['lr']:g}, batch {recipe['batch_size']}, seed {recipe['seed']}, "
-        f"{recipe['rng']} masks, {summary['device']}"
-    )
+    noise = recipe["noise"]
+    concise = [row for row in summary["backends"] if row.endswith("-concise")]
+    masks = "native" if len(concise) == len(summary["backends"]) else recipe["rng"]
+    parts = [
+        data_title(summary),
+        epochs,
+        recipe["dtype"],
+        "no noise" if noise == "none" else f"{noise} {_list(recipe['dropout'])}",
+        *(
+            f"{name.replace('_', ' ')} {recipe[name]}"
+            for name in ("input_dropout", "schedule", "scaling", "weight_decay", "max_norm")
+            if recipe[name] != getattr(Recipe(), name)
+        ),
+        f"lr {recipe['lr']:g}",
+        f"batch {recipe['batch_size']}",
+        f"seed {recipe['seed']}",
+        f"{masks} masks",
+        summary["device"],
+    ]
+    return ", ".join(parts)
 
 
 def data_title(result: dict[str, Any]) -> str:
@@ -77,15 +98,12 @@ def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _differences(summary: dict[str, Any], backend: str) -> list[str]:
-    cells = []
-    for check in summary["lockstep"]:
-        if backend not in check["difference"]:
-            cells.append("")
-        else:
-            text = f"{_or_nan(check['difference'][backend]):.1e}"
-            cells.append(text if check["in_lockstep"][backend] else f"[bold red]{text} APART[/]")
-    return cells
+def _difference(checks: list[dict[str, Any]], row: str) -> str:
+    for check in checks:
+        if row in check["difference"]:
+            text = f"{_or_nan(check['difference'][row]):.1e}"
+            return text if check["in_lockstep"][row] else f"[bold red]{text} APART[/]"
+    return ""
 
 
 def remarks(summary: dict[str, Any]) -> list[str]:
@@ -94,8 +112,9 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     for check in summary["lockstep"]:
         apart = [title(b) for b, holds in check["in_lockstep"].items() if not holds]
         verdict = f"NOT in lockstep: {', '.join(apart)}" if apart else "all in lockstep"
+        what = "Concise, without noise: after" if "without noise" in check["what"] else "After"
         lines.append(
-            f"After {check['steps']:,} steps in float64 {verdict}: largest difference of a weight "
+            f"{what} {check['steps']:,} steps in float64 {verdict}: largest difference of a weight "
             f"from NumPy's, at most {check['limit']:.1e} "
             f"(one rounding error's nudge takes NumPy {check['yardstick']:.1e} from itself)."
         )

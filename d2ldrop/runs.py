@@ -19,7 +19,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from d2ldrop.recipe import NUM_INPUTS, NUM_OUTPUTS
+from d2ldrop.recipe import NUM_INPUTS, NUM_OUTPUTS, Recipe
 from d2ldrop.training import EpochResult, Run
 
 FORMAT = 1
@@ -94,10 +94,11 @@ class RunFolder:
                 f"{self.path} holds a run that records activations where this one does not, or the "
                 "other way round: choose another --name, or give the same --record"
             )
+        recipe = Recipe(**saved["recipe"]).to_dict()  # a field it may lack has its default
         for key, value in expected["recipe"].items():
-            if saved["recipe"].get(key) != value:
+            if recipe[key] != value:
                 raise ValueError(
-                    f"{self.path} holds a run with {key} {saved['recipe'].get(key)}, not {value}: "
+                    f"{self.path} holds a run with {key} {recipe[key]}, not {value}: "
                     "choose another --name, or give the same options"
                 )
 

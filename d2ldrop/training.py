@@ -172,8 +172,7 @@ def _train_epochs(
     """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
     recipe = run.recipe
     X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
-    test_images = to_network(data.test_images, recipe.dtype)
-    test_X = module.from_numpy(test_images, run.device)
+    test_X = module.from_numpy(to_network(data.test_images, recipe.dtype), run.device)
     steps_per_epoch = -(-len(X) // recipe.batch_size)
     for epoch in range(len(run.history), recipe.num_epochs):
         start = time.perf_counter()
@@ -203,8 +202,8 @@ def _train_epochs(
             )
         )
         if run.activations is not None:
-            last_step = len(run.trace) - 1
-            statistics = hidden_statistics(run.weights, test_images, recipe, epoch, last_step)
+            images, last_step = to_network(data.test_images, recipe.dtype), len(run.trace) - 1
+            statistics = hidden_statistics(run.weights, images, recipe, epoch, last_step)
             run.activations.append(statistics)
         run.peak_rss_bytes = peak_rss_bytes()
         yield run.history[-1]
