@@ -25,6 +25,12 @@ CONCISE_NOISES = {
     "paddle": ("unit",),
 }
 """For which noise besides dropout a framework has a layer."""
+CONCISE_LIMITS = {
+    ("mxnet", "dropout"): (0.9999, "Dropout makes NaN of 1"),
+    ("mxnet", "unit"): (0.9999, "Dropout makes NaN of 1"),
+    ("tensorflow", "additive"): (0.5, "GaussianNoise has a standard deviation of at most 1"),
+}
+"""The largest dropout that a framework's layer takes, and why it takes no more."""
 
 
 class Model(Protocol):
@@ -158,6 +164,13 @@ def recipe_for(backend: str, recipe: Recipe, implementation: str) -> Recipe:
             f"implementation 'concise' of {backend} cannot do noise {recipe.noise!r}: "
             f"{', '.join(able) or 'no framework'} has a layer for it; "
             "implementation 'scratch' can, on every backend"
+        )
+    limit, why = CONCISE_LIMITS.get((backend, recipe.noise), (1.0, ""))
+    if max(recipe.dropout) > limit:
+        raise ValueError(
+            f"dropout must be at most {limit} with noise {recipe.noise!r} and implementation "
+            f"'concise' of {backend}, whose {why}, got {recipe.dropout}; implementation 'scratch' "
+            "takes it"
         )
     plain = Recipe()
     for name in ("scaling", "weight_decay", "max_norm"):

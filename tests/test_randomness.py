@@ -20,6 +20,7 @@ from d2ldrop.randomness import (
     dropout_mask,
     initial_weights,
     native_seed,
+    normal_noise,
     nudged,
     stream,
 )
@@ -62,6 +63,49 @@ def test_golden_values_of_the_purposes_added_here() -> None:
     assert (
         digest(np.packbits(keep))
         == "54271ef326face2fea9eb51e2aa011362b5a1817862cbe55595dfb260c066fd2"
+    )
+
+
+# The first 16 of p = 0.5, then the digest of a large mask.
+@pytest.mark.parametrize(
+    ("purpose", "first", "shape", "dropout", "place", "expected"),
+    [
+        (
+            Purpose.INPUT, "0001000111001111", (256, 784), 0.2, (7, 0),
+            "79aa1f4f3069ad98c4db4c5ee440bba087675fe9e56efdc10f87bfd90dfdfe38",
+        ),
+        (
+            Purpose.UNIT, "1011010101010011", (1, 256), 0.2, (2349, 1),
+            "0344d3b6bdfb20bcba34b7e653d101b45b8f41787e58ea775e2d0175b896e131",
+        ),
+        (
+            Purpose.DROPCONNECT, "1101101110101000", (256, 10), 0.5, (2349, 1),
+            "37f1e1031fff92c7a70a5dcb944b5f12b01ede67a6aa694f4558f7c2ada272f9",
+        ),
+    ],
+)  # fmt: skip
+def test_golden_masks_of_other_noise(
+    purpose: Purpose,
+    first: str,
+    shape: tuple[int, int],
+    dropout: float,
+    place: tuple[int, int],
+    expected: str,
+) -> None:
+    keep = dropout_mask((16,), 0.5, seed=0, purpose=purpose)
+    assert "".join(map(str, keep.astype(int))) == first
+    step, site = place
+    keep = dropout_mask(shape, dropout, seed=0, step=step, site=site, purpose=purpose)
+    assert digest(np.packbits(keep)) == expected
+
+
+def test_golden_normal_noise() -> None:
+    assert normal_noise((4,), seed=0).tolist() == [
+        1.5590896309585776, 0.20837040877636884, -1.452957241711307, -0.8344635513206498,
+    ]  # fmt: skip
+    assert (
+        digest(normal_noise((256, 256), seed=0, step=2349, site=1))
+        == "bcc391c4a54c97d3c73c9da3b9e7f959e3f0dbcc41f3968fc08dc14d4c5aec70"
     )
 
 
