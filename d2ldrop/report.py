@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from d2ldrop._registry import title
+from d2ldrop.agreement import LIMIT
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import RunFolder, write_bytes
 
@@ -118,6 +119,11 @@ def remarks(summary: dict[str, Any]) -> list[str]:
             f"from NumPy's, at most {check['limit']:.1e} "
             f"(one rounding error's nudge takes NumPy {check['yardstick']:.1e} from itself)."
         )
+        if check["yardstick"] > LIMIT:
+            lines.append(
+                "That is chaos: rounding alone decides where such a run ends, on any framework. "
+                "A smaller --lr calms it."
+            )
     if summary["problem"]:
         lines.append(summary["problem"])
     lines += [
