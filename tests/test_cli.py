@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -65,8 +66,9 @@ def test_every_field_of_the_recipe_is_an_option() -> None:
     text = d2ldrop("train", "--help")[0]
     for option in (
         "--num-epochs", "--batch-size", "--lr", "--num-hiddens", "--dropout", "--seed", "--dtype",
-        "--rng", "--preset", "--dataset", "--data-dir", "--train-size", "--test-size", "--device",
-        "--out", "--name", "--quiet",
+        "--rng", "--input-dropout", "--noise", "--schedule", "--scaling", "--weight-decay",
+        "--max-norm", "--impl", "--record", "--preset", "--dataset", "--data-dir", "--train-size",
+        "--test-size", "--device", "--out", "--name", "--quiet",
     ):  # fmt: skip
         assert re.search(rf"{option}\b", text), option
 
@@ -92,6 +94,17 @@ def test_train_then_evaluate_elsewhere(tmp_path: Path, backend: str) -> None:
             "--dataset", "stand-in", "--test-size", "100", cwd=tmp_path,
         )  # fmt: skip
         assert f"test accuracy {accuracy[1]}" in evaluated
+
+
+def test_the_original_form_is_evaluated_with_scaled_weights(tmp_path: Path) -> None:
+    d2ldrop("train", "numpy", *SMALL, "--name", "n", "--scaling", "original", cwd=tmp_path)
+    weights = tmp_path / "runs" / "n" / "numpy" / "weights.safetensors"
+    result = json.loads(weights.with_name("result.json").read_text())
+    options = ("--backend", "numpy", "--dataset", "stand-in", "--test-size", "100")
+    scaled, _ = d2ldrop("evaluate", str(weights), *options, "--scale-weights", "0.2", "0.5")
+    plain, _ = d2ldrop("evaluate", str(weights), *options)
+    assert f"test accuracy {result['epochs'][-1]['test_accuracy']:.4f}" in scaled
+    assert scaled != plain
 
 
 def test_the_preset_sets_what_is_not_given(tmp_path: Path) -> None:
@@ -128,6 +141,9 @@ def test_a_failing_worker_is_an_error_and_status_1(tmp_path: Path) -> None:
         (("train", "numpy", "--dataset", "fashion-mnist", "--data-dir", "."), "lacks train-images"),
         (("evaluate", "no.safetensors", "--backend", "numpy"), "no weights at no.safetensors"),
         (("evaluate", "no.safetensors"), "Missing option '--backend'"),
+        (("train", "numpy", "--max-norm", "-2"), "max_norm must be a positive finite number"),
+        (("train", "numpy", "--impl", "concise", "--noise", "unit"), "cannot do noise 'unit'"),
+        (("train", "numpy", "--record", "activation"), "'activation' is not 'activations'"),
         (("data", "--data-dir", "."), "lacks train-images"),
         (("data", "--data-dir", ".", "--download"), "goes without --data-dir"),
     ],

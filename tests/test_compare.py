@@ -84,6 +84,48 @@ def test_piped_progress_is_plain_lines(everything: tuple[Path, dict[str, Any], s
     assert re.search(r"^NumPy: epoch 2: train loss \d\.\d{4}, train accuracy", stderr, re.MULTILINE)
 
 
+def test_both_implementations_side_by_side(tmp_path: Path) -> None:
+    names = [name for name in ("numpy", "torch") if name in available_backends()]
+    options = (*names, "--impl", "both", "--record", "activations")
+    summary, stderr = compare(tmp_path, *options)
+    rows = [f"{name}{suffix}" for name in names for suffix in ("", "-concise")]
+    assert list(summary["backends"]) == rows
+    assert summary["ok"]
+    checks = {check["what"]: check for check in summary["lockstep"]}
+    assert list(checks) == ["first steps", "first steps without noise"]
+    assert list(checks["first steps"]["in_lockstep"]) == names
+    assert list(checks["first steps without noise"]["in_lockstep"]) == rows[1::2]
+    assert "NumPy concise: training, 4 steps" in stderr
+    for row in rows:
+        result = json.loads((tmp_path / "runs" / "n" / row / "result.json").read_text())
+        concise = row.endswith("-concise")
+        assert result["implementation"] == ("concise" if concise else "scratch")
+        assert result["recipe"]["rng"] == ("native" if concise else "shared")
+        assert len(result["activations"]) == 2
+    out = subprocess.run(
+        [*COMPARE, *SMALL, *options, "--resume"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.search(r"│ NumPy concise +│", out.stdout)
+    assert out.stdout.count("|ΔW|") == 1  # each row is in one of the two checks
+    assert "Concise, without noise: after 5 steps in float64 all in lockstep" in out.stdout
+
+
+def test_other_noise_is_in_the_title_and_in_lockstep(tmp_path: Path) -> None:
+    out = subprocess.run(
+        [
+            *(*COMPARE, *SMALL, "numpy", "--noise", "gaussian", "--input-dropout", "0.1"),
+            *("--schedule", "early:1", "--weight-decay", "0.001", "--max-norm", "2"),
+        ],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (
+        "gaussian 0.2/0.5, input dropout 0.1, schedule early:1, weight decay 0.001, max norm 2.0"
+        in " ".join(out.stdout.split())
+    )
+    assert "all in lockstep" in out.stdout
+
+
 def test_misbehaving_backends_are_rows_and_the_others_finish(tmp_path: Path) -> None:
     env = install(
         tmp_path / "site", "honest", "crashing", "hanging", "raising", "drifting", "broken"
@@ -231,6 +273,15 @@ def test_another_interpreter_may_run_a_backend(tmp_path: Path) -> None:
         (["numpy", "--data-dir", "."], "'stand-in' reads no file"),
         (["numpy", "--preset", "d2l-jp"], "is not one of 'd2l-zh', 'd2l-en'"),
         (["numpy", "--num-epoch", "3"], "No such option.*--num-epoch"),
+        (["numpy", "--noise", "gausian"], "'gausian' is not one of 'dropout', 'gaussian'"),
+        (["numpy", "--schedule", "early"], "schedule must be constant, early:E, .* got 'early'"),
+        (["numpy", "--schedule", "late:0"], "schedule must be .* of at least 1, .* got 'late:0'"),
+        (["numpy", "--max-norm", "0"], "max_norm must be a positive finite number, got 0.0"),
+        (["numpy", "--weight-decay", "-1"], "weight_decay must be a .* not negative, got -1.0"),
+        (["numpy", "--impl", "both", "--noise", "gaussian"], "of numpy cannot do noise 'gaussian'"),
+        (["numpy", "--impl", "concise", "--max-norm", "1"], "max_norm must be None, got 1.0"),
+        (["numpy", "--rng", "native", "--noise", "unit"], "rng must be 'shared' with noise 'unit'"),
+        (["numpy", "--impl", "short"], "'short' is not one of 'scratch', 'concise', 'both'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

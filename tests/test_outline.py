@@ -14,7 +14,7 @@ import pytest
 from d2ldrop._registry import Backend
 
 # What NumPy needs beside the others, for it has no automatic differentiation.
-NUMPY_ALONE = {"random_mask", "forward", "backward", "softmax"}
+NUMPY_ALONE = {"random_mask", "forward", "backward", "softmax", "cross_entropy_gradient"}
 
 if (
     TYPE_CHECKING

@@ -66,8 +66,47 @@ def test_lists_and_numpy_scalars_are_taken() -> None:
         ("dtype", "float16", ValueError, "dtype must be one of float32, float64, got 'float16'"),
         ("dtype", np.dtype("float32"), ValueError, "dtype must be one of"),
         ("rng", "own", ValueError, "rng must be one of shared, native, got 'own'"),
+        ("input_dropout", -0.1, ValueError, "input_dropout must be a probability .*, got -0.1"),
+        ("noise", "salt", ValueError, "noise must be one of dropout, gaussian, .*, got 'salt'"),
+        ("scaling", "no", ValueError, "scaling must be one of inverted, original, got 'no'"),
+        ("weight_decay", -1, ValueError, "weight_decay must be a finite .*not negative, got -1"),
+        ("weight_decay", float("inf"), ValueError, "weight_decay must be a finite number"),
+        ("max_norm", 0, ValueError, "max_norm must be a positive finite number, got 0"),
+        ("max_norm", -3.0, ValueError, "max_norm must be a positive finite number, got -3.0"),
+        ("max_norm", "3", TypeError, "max_norm must be a positive finite number, got '3' of type"),
+        *(
+            ("schedule", value, ValueError, "schedule must be constant, early:E, late:E or linear")
+            for value in (
+                "early",
+                "early:0",
+                "early:-1",
+                "early:1.5",
+                "soon:3",
+                "early:3x",
+                3,
+                None,
+            )
+        ),
     ],
 )
 def test_bad_values(field: str, value: Any, exception: type[Exception], message: str) -> None:
     with pytest.raises(exception, match=message):
         dataclasses.replace(Recipe(), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"noise": "gaussian", "dropout": (0, 1)}, "dropout must be below 1 with noise 'gaussian'"),
+        ({"noise": "additive", "dropout": (1, 0)}, "dropout must be below 1 with noise 'additive'"),
+        ({"noise": "unit"}, "noise must be 'dropout' with scaling 'original', got 'unit'"),
+        ({"input_dropout": 0.1}, "input_dropout must be 0.0 with scaling 'original', got 0.1"),
+        ({"schedule": "late:1"}, "schedule must be 'constant' with scaling 'original'"),
+        ({"rng": "native"}, "rng must be 'shared' with scaling 'original', got 'native'"),
+    ],
+)
+def test_what_does_not_go_together(changes: dict[str, Any], message: str) -> None:
+    if "original" in message:
+        changes = {"scaling": "original", **changes}
+    with pytest.raises(ValueError, match=message):
+        Recipe(**changes)

@@ -115,6 +115,14 @@ def test_a_finished_run_is_kept_when_resumed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.trace, first.trace)
 
 
+def test_a_run_from_before_a_field_had_its_default(tmp_path: Path) -> None:
+    first = small_run("numpy", tmp_path)
+    result = json.loads((tmp_path / "result.json").read_text())
+    del result["recipe"]["noise"]
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    assert small_run("numpy", tmp_path, resume=True).history == first.history
+
+
 def test_another_runs_folder_is_refused(tmp_path: Path) -> None:
     small_run("numpy", tmp_path)
     with pytest.raises(ValueError, match=r"holds a run with lr 0.5, not 0.25"):
