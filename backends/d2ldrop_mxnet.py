@@ -5,6 +5,7 @@ What is particular to MXNet:
 - Retired in 2023. Version 1.9.1 needs NumPy 1.x and ``np.bool`` at its import.
 - Without ``use_np`` a shape () or (0, 3) means "unknown"; the decorator sets that right for a call.
 - Operations are queued: a result is there when its values are read.
+- ``nn.Dense`` keeps W as outputs × inputs, the transpose of the book's.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportOptionalMemberAccess=false

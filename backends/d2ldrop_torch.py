@@ -6,6 +6,7 @@ What is particular to PyTorch:
   ``no_grad``.
 - ``autograd.grad`` returns the gradients; ``loss.backward()`` would add them to ``param.grad``.
 - A GPU is called "cuda" here and "gpu" in every other framework.
+- ``nn.Linear`` keeps W as outputs × inputs, the transpose of the book's.
 """
 
 from __future__ import annotations
