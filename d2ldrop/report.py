@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from d2ldrop._registry import title
 from d2ldrop.agreement import LIMIT
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import RunFolder, write_bytes
+from d2ldrop.workplace import Row
 
 # Okabe and Ito's palette, for the colour-blind; in grey the line styles tell them apart.
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -49,8 +51,11 @@ def table_title(summary: dict[str, Any]) -> str:
     recipe = summary["recipe"]
     epochs = "1 epoch" if recipe["num_epochs"] == 1 else f"{recipe['num_epochs']} epochs"
     noise = recipe["noise"]
-    concise = [row for row in summary["backends"] if row.endswith("-concise")]
-    masks = "native" if len(concise) == len(summary["backends"]) else recipe["rng"]
+    concise = [name for name in summary["backends"] if Row.named(name).implementation == "concise"]
+    masks = f"{recipe['rng']} masks"
+    if concise and recipe["rng"] == "shared":
+        mixed = len(concise) < len(summary["backends"])
+        masks = "shared masks (concise: native)" if mixed else "native masks"
     parts = [
         data_title(summary),
         epochs,
@@ -64,7 +69,7 @@ def table_title(summary: dict[str, Any]) -> str:
         f"lr {recipe['lr']:g}",
         f"batch {recipe['batch_size']}",
         f"seed {recipe['seed']}",
-        f"{masks} masks",
+        masks,
         summary["device"],
     ]
     return ", ".join(parts)
@@ -135,7 +140,10 @@ def remarks(summary: dict[str, Any]) -> list[str]:
 
 
 def draw_curves(summary: dict[str, Any]) -> None:
-    """Write ``curves.png``: loss and accuracy by epoch, a line a backend; nothing if none ran."""
+    """Write ``curves.png``: loss and accuracy by epoch, a line a row; nothing if none ran.
+
+    A concise version has its framework's line with filled markers.
+    """
     from matplotlib.figure import Figure  # takes a while, and not every command draws
 
     folder = Path(summary["folder"])
@@ -146,7 +154,8 @@ def draw_curves(summary: dict[str, Any]) -> None:
     }
     if not runs:
         return
-    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    backends = list(dict.fromkeys(Row.named(name).backend for name in runs))
+    figure = Figure(figsize=(13, 4.5), layout="constrained")
     panels = (
         ("train_loss", "training loss (nats)"),
         ("train_accuracy", "training accuracy"),
@@ -154,22 +163,24 @@ def draw_curves(summary: dict[str, Any]) -> None:
     )
     all_axes = figure.subplots(1, len(panels))
     for axes, (key, label) in zip(all_axes, panels, strict=True):
-        for index, (backend, epochs) in enumerate(runs.items()):
+        for name, epochs in runs.items():
+            row = Row.named(name)
+            index = backends.index(row.backend)
             axes.plot(
                 [epoch["epoch"] for epoch in epochs],
                 [_or_nan(epoch[key]) for epoch in epochs],
-                label=title(backend),
+                label=title(name),
                 color=COLOURS[index % len(COLOURS)],
                 linestyle=STYLES[index % len(STYLES)],
                 marker=MARKERS[index % len(MARKERS)],
                 markersize=5,
-                markerfacecolor="none",
+                markerfacecolor=None if row.implementation == "concise" else "none",
             )
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    all_axes[-1].legend()
-    figure.suptitle(table_title(summary), fontsize=10)
+    figure.legend(*all_axes[0].get_legend_handles_labels(), loc="outside right center")
+    figure.suptitle(textwrap.fill(table_title(summary), 150), fontsize=10)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     write_bytes(folder / "curves.png", buffer.getvalue())

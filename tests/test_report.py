@@ -34,7 +34,7 @@ def test_the_title_says_what_differs() -> None:
     assert "float32, unit 0.2/0.5, max norm 3.0, lr 0.5" in title
     assert "scaling" not in title
     assert "native masks" in table_title(summary("torch-concise"))
-    assert "shared masks" in table_title(summary("torch", "torch-concise"))
+    assert "shared masks (concise: native)" in table_title(summary("torch", "torch-concise"))
 
 
 def test_chaos_is_called_by_its_name() -> None:
