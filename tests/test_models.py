@@ -79,6 +79,31 @@ def test_with_noise_equal_in_distribution(backend: Module, backend_name: str) ->
             assert stats.ttest_rel(scratch, other).pvalue < 1e-5
 
 
+def test_the_frameworks_layer_is_the_noise_that_is_asked_for(
+    backend: Module, backend_name: str
+) -> None:
+    """A network whose second hidden layer is 3 everywhere and whose logits are that layer."""
+    weights = {
+        **{"W1": np.zeros((784, 10)), "b1": np.zeros(10), "W2": np.zeros((10, 10))},
+        **{"b2": np.full(10, 3.0), "W3": np.eye(10), "b3": np.zeros(10)},
+    }
+    X, y = np.zeros((2000, 784)), np.zeros(2000, np.int64)
+    for noise in ("dropout", *CONCISE_NOISES.get(backend_name, ())):
+        recipe = Recipe(num_hiddens=(10, 10), dropout=(0.2, 0.4), dtype="float64", noise=noise)
+        recipe = recipe_for(backend_name, recipe, "concise")
+        model = make_model("concise", backend, weights, recipe, 0, "cpu")
+        _, logits = model.step(backend.from_numpy(X), backend.from_numpy(y), 0)
+        H2 = np.array(backend.to_numpy(logits))
+        if noise in ("dropout", "unit"):
+            np.testing.assert_allclose(np.unique(H2), [0, 3 / 0.6], err_msg=noise)
+            assert (H2 == H2[0]).all() == (noise == "unit")
+        if noise == "dropout":
+            assert stats.binomtest(int((H2 == 0).sum()), H2.size, 0.4).pvalue > 1e-4
+        if noise in ("gaussian", "additive"):
+            deviation = np.sqrt(0.4 / 0.6) * (3 if noise == "gaussian" else 1)
+            assert stats.kstest((H2.ravel() - 3) / deviation, "norm").pvalue > 1e-3, noise
+
+
 def test_predictions_have_no_dropout(backend: Module, backend_name: str) -> None:
     """And follow a step of training, which switches dropout on."""
     weights = initial_weights(0, SMALL.sizes, "float64")

@@ -308,6 +308,9 @@ def test_in_lockstep(backend: Module, backend_name: str, changes: dict[str, Any]
     # The option does something, and more than rounding.
     plain = take_steps(backend_name, weights, SMALL, data, steps)
     assert largest_difference(found, plain) > 1e-4
+    if recipe.max_norm is not None:
+        norms = np.concatenate([np.linalg.norm(found[W], axis=0) for W in ("W1", "W2", "W3")])
+        assert norms.max() == pytest.approx(recipe.max_norm)
 
 
 def test_runs_of_the_original_form_predict_with_scaled_weights(
