@@ -71,7 +71,7 @@ class Backend(Protocol[Array]):
 
         One of the two has noise: H ``dropout_layer``'s with "dropout", whose mask may hold real
         numbers and may broadcast, or ``mask`` added to it with "additive"; W ``dropout_layer``'s
-        with "dropconnect".
+        with "dropconnect". Fresh masks are for "dropout" alone; with the others None is no noise.
         """
         ...
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop.agreement import Weights
+from d2ldrop.averages import scale_weights
 from d2ldrop.noise import draw_noise, noisy_input
 from d2ldrop.recipe import Recipe
 
@@ -59,13 +60,16 @@ def hidden_statistics(
 
     Activations are those that enter the next layer: after ReLU and, in training mode, after the
     noise, pixels dropped included; the masks are the shared ones of step ``last_step``, drawn for
-    n images. In the original form evaluation's are taken before the weights' scaling.
+    n images. In the original form evaluation is with the scaled weights, as ever.
     """
     params, shared = list(weights.values()), replace(recipe, rng="shared")
+    if recipe.scaling == "original":
+        weights = scale_weights(weights, recipe.dropout)
     noise = draw_noise(shared, epoch, last_step, len(X))
     noisy_X = noisy_input(numpy_backend, X, shared, epoch, last_step)
     training = numpy_backend.forward(params, noisy_X, noise.dropout, noise.masks, noise.kind)
-    evaluation = numpy_backend.forward(params, X, (0, 0), (None, None), "dropout")
+    quiet = (0, 0), (None, None), "dropout"
+    evaluation = numpy_backend.forward(list(weights.values()), X, *quiet)
     return {
         "epoch": epoch + 1,
         "training": [_statistics(training[1]), _statistics(training[4])],

@@ -25,12 +25,12 @@ from safetensors.numpy import save_file
 
 import d2ldrop
 from d2ldrop import data as data_module
+from d2ldrop._checks import check_probability
 from d2ldrop._registry import backend_names, check_name, install_hint, is_installed, title
 from d2ldrop.averages import scale_weights
 from d2ldrop.compare import (
     ROWS_OF,
     Interrupted,
-    check_backends,
     compare_backends,
     plan_rows,
     run_folder,
@@ -112,7 +112,7 @@ def cli() -> None:
 @run_options
 def train(
     backend: str,
-    implementation: str,
+    implementation: str | None,
     out: str,
     name: str | None,
     resume: bool,
@@ -125,8 +125,8 @@ def train(
     """Train the dropout MLP on one framework: BACKEND."""
     check_name(backend)
     recipe = take_recipe(options)
-    recipe_for(backend, recipe, implementation)
-    row = Row(backend, implementation)
+    row = Row(backend, implementation or "scratch")
+    recipe_for(backend, recipe, row.implementation)
     device = device_name(device)
     folder = run_folder(out, name, resume=resume)
     data = take_data(options)
@@ -199,9 +199,8 @@ def compare(
     """Train on several frameworks, one after another, and compare them (default: all installed)."""
     recipe = take_recipe(options)
     interpreters = dict(_split_python(item) for item in pythons)
-    names = check_backends(backends, interpreters)
-    plan_rows(names, recipe, options["implementation"])
-    name = run_folder(out, name, resume=options["resume"]).name
+    folder = run_folder(out, name, resume=options["resume"])
+    plan_rows(folder, backends, recipe, options["implementation"], interpreters)
     data = take_data(options)
     progress = Progress(quiet)
     interrupted = False
@@ -212,7 +211,7 @@ def compare(
                 recipe,
                 data=data,
                 out=out,
-                name=name,
+                name=folder.name,
                 pythons=interpreters,
                 on_event=progress,
                 **options,
@@ -257,19 +256,23 @@ def _console() -> Console:
 @data_options
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
 @click.option(
-    "--scale-weights",
-    "dropout",
+    "--original-dropout",
     type=float,
     nargs=2,
-    help="The run's --dropout, if it was trained with --scaling original.",
+    help="The run's --dropout, if its --scaling was original: scales the weights accordingly.",
 )
 def evaluate(
-    weights: str, backend: str, device: str, dropout: tuple[float, float] | None, **options: Any
+    weights: str,
+    backend: str,
+    device: str,
+    original_dropout: tuple[float, float] | None,
+    **options: Any,
 ) -> None:
     """Test loss and accuracy of saved WEIGHTS (weights.safetensors), on any framework."""
     check_name(backend)
     device = device_name(device)
-    arrays = scale_weights(load_weights(weights), dropout or (0, 0))
+    dropout = [check_probability(p, "original_dropout") for p in original_dropout or (0, 0)]
+    arrays = scale_weights(load_weights(weights), dropout)
     data = take_data(options)
     found: dict[str, Any] = {}
     with laid_out(data) as scratch:

@@ -24,7 +24,7 @@ from d2ldrop.agreement import Lockstep
 from d2ldrop.data import Dataset, load_data
 from d2ldrop.devices import device_name
 from d2ldrop.lockstep import Check, difference, plan_checks, take_first_steps, take_reference_steps
-from d2ldrop.models import recipe_for
+from d2ldrop.models import IMPLEMENTATIONS, recipe_for
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import FORMAT, RunFolder, dump_json, write_bytes
 from d2ldrop.workers import Event, WorkerFailedError
@@ -51,6 +51,7 @@ class Comparison:
     """What a comparison has found so far."""
 
     place: Workplace
+    record: tuple[str, ...]
     rows: dict[Row, dict[str, Any]]
     lockstep: list[Lockstep] = field(default_factory=list)
     problem: str | None = None
@@ -60,7 +61,7 @@ def compare_backends(
     backends: Sequence[str] | None = None,
     recipe: Recipe | None = None,
     *,
-    implementation: str = "scratch",
+    implementation: str | None = None,
     data: Dataset | str = "auto",
     device: str = "cpu",
     name: str | None = None,
@@ -81,7 +82,8 @@ def compare_backends(
     Args:
         backends: their names; every installed one if not given.
         recipe: the hyper-parameters; the book's if not given.
-        implementation: "scratch", "concise" (as in ``train``) or "both", two rows a backend.
+        implementation: "scratch" (the default), "concise" (as in ``train``) or "both", two rows a
+            backend.
         data: a Dataset, or what ``load_data`` takes.
         device: "cpu", "gpu" or "gpu:N".
         name: the folder under ``out``; the time if not given.
@@ -89,7 +91,8 @@ def compare_backends(
         lockstep_steps: how many steps the lockstep check takes.
         timeout: seconds without a report after which a worker counts as hung.
         pythons: for a backend its Python interpreter, if it lives in another environment.
-        resume: go on with the run ``name``: keep what is finished, continue what was interrupted.
+        resume: go on with the run ``name``: keep what is finished, continue what was interrupted,
+            and take in what ``backends`` or ``implementation`` add.
         record: what each run records beside its metrics, as in ``train``.
         on_event: called with a row's name, "torch" or "torch-concise", and each report of its
             worker.
@@ -107,14 +110,12 @@ def compare_backends(
     device, record = device_name(device), check_record(record)
     check_positive(lockstep_steps, "lockstep_steps")
     folder = run_folder(out, name, resume=resume)
-    begun = _begun(folder)
-    names = check_backends([*(row.backend for row in begun), *(backends or ())], pythons)
-    rows = list(dict.fromkeys([*begun, *plan_rows(names, recipe, implementation)]))
+    rows = plan_rows(folder, backends, recipe, implementation, pythons)
     data = load_data(data) if isinstance(data, str) else data
     with laid_out(data) as scratch:
         place = Workplace(folder, recipe, data, device, timeout, pythons, scratch, on_event)
-        _refuse_other_comparison(place)
-        comparison = Comparison(place, {row: {"status": "not run"} for row in rows})
+        _refuse_other_comparison(place, record)
+        comparison = Comparison(place, record, {row: {"status": "not run"} for row in rows})
         whole = recipe.num_epochs * -(-len(data.train_images) // recipe.batch_size)
         checks = plan_checks(recipe, rows, lockstep_steps, whole)
         try:
@@ -135,20 +136,32 @@ def compare_backends(
         return _write_summary(comparison)
 
 
-def plan_rows(names: Sequence[str], recipe: Recipe, implementation: str) -> list[Row]:
-    """The rows of a comparison, refused if one cannot do what the recipe asks for.
+def plan_rows(
+    folder: Path,
+    backends: Sequence[str] | None,
+    recipe: Recipe,
+    implementation: str | None,
+    pythons: Mapping[str, str],
+) -> list[Row]:
+    """The rows of a comparison: those begun in ``folder``, and what is asked for now.
 
     Raises:
-        ValueError: no such implementation, or one that cannot.
+        ValueError, ImportError: as ``check_backends``; no such implementation, or one that cannot
+            do what the recipe asks for.
     """
-    if implementation not in ROWS_OF:
+    if implementation not in (None, *ROWS_OF):
         raise ValueError(
             f"implementation must be one of {', '.join(ROWS_OF)}, got {implementation!r}"
         )
-    rows = [Row(name, kind) for name in names for kind in ROWS_OF[implementation]]
+    begun = _begun(folder)
+    here = check_backends([*(row.backend for row in begun), *(backends or ())], pythons)
+    if begun and not backends and not implementation:
+        return begun
+    kinds = ROWS_OF[implementation or "scratch"]
+    rows = [Row(name, kind) for name in dict.fromkeys(backends or here) for kind in kinds]
     for row in rows:
         recipe_for(row.backend, recipe, row.implementation)
-    return rows
+    return list(dict.fromkeys([*begun, *rows]))
 
 
 def check_backends(names: Sequence[str] | None, pythons: Mapping[str, str]) -> list[str]:
@@ -214,7 +227,8 @@ def run_folder(out: Path | str, name: str | None, *, resume: bool) -> Path:
         raise ValueError(f"--resume: there is no run {folder}")
     if not resume:
         for backend in backend_names():
-            RunFolder(folder / backend).refuse_overwrite()
+            for kind in IMPLEMENTATIONS:
+                RunFolder(folder / Row(backend, kind).name).refuse_overwrite()
         if (folder / "summary.json").exists():
             raise FileExistsError(
                 f"{folder} holds a comparison: --resume keeps what is there and goes on; "
@@ -231,17 +245,22 @@ def _begun(folder: Path) -> list[Row]:
     return [Row.named(name) for name in json.loads(summary.read_text())["backends"]]
 
 
-def _refuse_other_comparison(place: Workplace) -> None:
-    """Raise ValueError if the folder's comparison has another recipe or other data."""
+def _refuse_other_comparison(place: Workplace, record: tuple[str, ...]) -> None:
+    """Raise ValueError if the folder's comparison has another recipe, record or other data."""
     file = place.folder / "summary.json"
     if file.exists():
         summary = json.loads(file.read_text())
         summary["recipe"] = Recipe(**summary["recipe"]).to_dict()  # a field it lacks: the default
-        given = {"recipe": place.recipe.to_dict(), "dataset_sha256": place.data.sha256}
+        given = {
+            "recipe": place.recipe.to_dict(),
+            "record": list(record),
+            "dataset_sha256": place.data.sha256,
+        }
         for key, value in given.items():
-            if summary[key] != value:
+            kept = summary.get(key, [])
+            if kept != value:
                 raise ValueError(
-                    f"{place.folder} holds a comparison with {key} {summary[key]}, not {value}: "
+                    f"{place.folder} holds a comparison with {key} {kept}, not {value}: "
                     "choose another --name, or give the same options"
                 )
 
@@ -299,6 +318,7 @@ def _write_summary(comparison: Comparison) -> dict[str, Any]:
         "test_size": len(place.data.test_images),
         "device": place.device,
         "recipe": place.recipe.to_dict(),
+        "record": list(comparison.record),
         "backends": rows,
         "lockstep": [
             {

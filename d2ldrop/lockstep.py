@@ -28,19 +28,23 @@ class Check:
     steps: int
     rows: tuple[Row, ...]
 
-    def job(self, place: Workplace, row: Row, nudge: int | None = None) -> dict[str, Any]:
-        """The steps of one row, or of NumPy nudged, as a worker is told: where they end, too."""
+    def job(self, place: Workplace, row: Row) -> dict[str, Any]:
+        """The row's steps, as a worker is told: where the weights go, too."""
+        return self._job(place, row, None, row.name)
+
+    def references(self, place: Workplace) -> list[dict[str, Any]]:
+        """NumPy's own steps, the first not nudged."""
+        nudges = (None, *range(NUM_NUDGES))
+        return [self._job(place, REFERENCE, nudge, f"reference-{nudge}") for nudge in nudges]
+
+    def _job(self, place: Workplace, row: Row, nudge: int | None, name: str) -> dict[str, Any]:
         return {
             "recipe": self.recipe.to_dict(),
             "implementation": row.implementation,
             "steps": self.steps,
             "nudge": nudge,
-            "out": str(place.scratch / f"{self.what}-{row.name}-{nudge}.safetensors"),
+            "out": str(place.scratch / f"{self.what}-{name}.safetensors"),
         }
-
-    def references(self, place: Workplace) -> list[dict[str, Any]]:
-        """NumPy's own steps, the first not nudged."""
-        return [self.job(place, REFERENCE, nudge) for nudge in (None, *range(NUM_NUDGES))]
 
 
 def plan_checks(recipe: Recipe, rows: Sequence[Row], first: int, whole: int) -> list[Check]:
@@ -97,5 +101,5 @@ def take_first_steps(place: Workplace, row: Row, checks: Sequence[Check], log: P
 def difference(place: Workplace, row: Row, check: Check, trained: Path) -> float:
     """How far the row is from NumPy after the check's steps; ``trained``: the run's weights."""
     file = trained if check.what == "whole run" else Path(check.job(place, row)["out"])
-    reference = load_weights(check.job(place, REFERENCE)["out"])
+    reference = load_weights(check.references(place)[0]["out"])
     return largest_difference(load_weights(file), reference)

@@ -100,6 +100,11 @@ class Concise:
     def __init__(
         self, module: Backend[Any], weights: Weights, recipe: Recipe, epoch: int, device: str
     ) -> None:
+        if not hasattr(module, "concise_mlp"):
+            raise ValueError(
+                f"{getattr(module, '__name__', 'the backend')} lacks concise_mlp: "
+                "implementation 'scratch' trains it"
+            )
         self.module, self.names = module, list(weights)
         self.net, self.trainer = module.concise_mlp(
             list(weights.values()),

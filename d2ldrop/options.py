@@ -101,9 +101,8 @@ def implementation_option(choices: Sequence[str]) -> Callable[[Command], Command
         "--impl",
         "implementation",
         type=click.Choice(choices),
-        default=choices[0],
-        show_default=True,
-        help="The book's functions, or the framework's own layers, dropout and optimiser.",
+        help="The book's functions, or the framework's own layers, dropout and optimiser."
+        "  [default: scratch]",
     )
 
 

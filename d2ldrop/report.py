@@ -116,8 +116,11 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     """The lines under the table: the yardstick, what failed and why, where everything is."""
     lines = []
     for check in summary["lockstep"]:
-        apart = [title(b) for b, holds in check["in_lockstep"].items() if not holds]
+        measured = [row for row in check["in_lockstep"] if row in check["difference"]]
+        apart = [title(row) for row in measured if not check["in_lockstep"][row]]
         verdict = f"NOT in lockstep: {', '.join(apart)}" if apart else "all in lockstep"
+        if missing := [title(row) for row in check["in_lockstep"] if row not in measured]:
+            verdict += f" (not measured: {', '.join(missing)})"
         what = "Concise, without noise: after" if "without noise" in check["what"] else "After"
         lines.append(
             f"{what} {check['steps']:,} steps in float64 {verdict}: largest difference of a weight "

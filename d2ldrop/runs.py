@@ -77,8 +77,8 @@ class RunFolder:
         self._refuse_other_run(run, saved)
         run.trace = tensors.pop("trace")
         run.weights = {name: tensors[name] for name in PARAM_NAMES}
-        run.history = [EpochResult(**_with_nan(epoch)) for epoch in saved["epochs"]]
-        run.activations = saved.get("activations")
+        run.history = [EpochResult(**epoch) for epoch in _with_nan(saved["epochs"])]
+        run.activations = _with_nan(saved.get("activations"))
         run.peak_rss_bytes = saved["peak_rss_bytes"]
 
     def _refuse_other_run(self, run: Run, saved: dict[str, Any]) -> None:
@@ -167,9 +167,11 @@ def dump_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(_finite(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
-def _with_nan(values: dict[str, Any]) -> dict[str, Any]:
-    """What ``dump_json`` has written as null."""
-    return {name: math.nan if value is None else value for name, value in values.items()}
+def _with_nan(value: Any) -> Any:
+    """What ``dump_json`` has written as null, in lists of dicts of numbers; None stays None."""
+    if isinstance(value, dict):
+        return {k: math.nan if v is None else _with_nan(v) for k, v in value.items()}
+    return [_with_nan(v) for v in value] if isinstance(value, list) else value
 
 
 def _finite(value: Any) -> Any:

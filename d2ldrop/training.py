@@ -109,7 +109,8 @@ def train(
         backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".
         recipe: the hyper-parameters; the book's if not given.
         implementation: "scratch", the book's functions, or "concise", the framework's own layers
-            and optimiser, which draw masks of their own: ``rng`` is then "native".
+            and optimiser, which draw masks of their own: ``rng`` is then "native". (Pixels are
+            dropped by ``dropout_layer`` in both.)
         data: a Dataset, or what ``load_data`` takes: "auto", "fashion-mnist" or "stand-in".
         device: "cpu", "gpu" or "gpu:N".
         folder: where to write the run (formats in README); nothing is written if not given. A

@@ -69,6 +69,19 @@ def test_dropout_raises_variance_and_zeros_and_keeps_the_first_mean(
         assert 1 - noisy["zeros"] == pytest.approx(0.8 * (1 - clean["zeros"]), abs=0.01)
 
 
+def test_the_original_form_is_evaluated_with_scaled_weights() -> None:
+    """As inverted dropout with the scaled weights: the next layer is given keep * H, and so on."""
+    recipe = Recipe(num_hiddens=(20, 12), dtype="float64", scaling="original")
+    weights = {k: 20 * w for k, w in initial_weights(0, recipe.sizes, "float64").items()}
+    X = np.random.default_rng(0).random((40, 784))
+    found = hidden_statistics(weights, X, recipe, epoch=0, last_step=0)
+    H1 = np.maximum(X @ weights["W1"], 0)
+    H2 = np.maximum(H1 @ (0.8 * weights["W2"]), 0)
+    assert [layer["mean"] for layer in found["evaluation"]] == pytest.approx([H1.mean(), H2.mean()])
+    masked = H1 * dropout_mask((40, 20), 0.2, seed=0)
+    assert found["training"][0]["mean"] == pytest.approx(masked.mean())
+
+
 def test_without_dropout_both_modes_are_one() -> None:
     run = train("numpy", Recipe(num_epochs=1, noise="none"), data=data(), record=["activations"])
     assert run.activations is not None
@@ -99,3 +112,16 @@ def test_they_are_in_the_run_folder_and_survive_a_kill(tmp_path: Path) -> None:
     assert plain.activations is None
     assert "activations" not in json.loads((tmp_path / "plain" / "result.json").read_text())
     np.testing.assert_array_equal(plain.trace, whole.trace)  # looking changes nothing
+
+
+def test_statistics_that_are_not_finite_survive_json(tmp_path: Path) -> None:
+    recipe = Recipe(num_epochs=1, lr=1e200, dtype="float64", num_hiddens=(8, 8), batch_size=32)
+    runs = []
+    for resume in (False, True):
+        with np.errstate(all="ignore"):
+            run = train(
+                "numpy", recipe, data=data(), folder=tmp_path, record=["activations"], resume=resume
+            )
+        assert run.activations is not None
+        runs.append(run.activations[0]["evaluation"][0]["mean"])
+    assert np.isnan(runs).all()

@@ -101,7 +101,7 @@ def test_the_original_form_is_evaluated_with_scaled_weights(tmp_path: Path) -> N
     weights = tmp_path / "runs" / "n" / "numpy" / "weights.safetensors"
     result = json.loads(weights.with_name("result.json").read_text())
     options = ("--backend", "numpy", "--dataset", "stand-in", "--test-size", "100")
-    scaled, _ = d2ldrop("evaluate", str(weights), *options, "--scale-weights", "0.2", "0.5")
+    scaled, _ = d2ldrop("evaluate", str(weights), *options, "--original-dropout", "0.2", "0.5")
     plain, _ = d2ldrop("evaluate", str(weights), *options)
     assert f"test accuracy {result['epochs'][-1]['test_accuracy']:.4f}" in scaled
     assert scaled != plain

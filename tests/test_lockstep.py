@@ -86,7 +86,7 @@ def test_each_has_an_effect(epoch: Epoch) -> None:
     """The runs have learned, and ended in weights of their own; max-norm has held some short."""
     ends = []
     for check in epoch.checks.values():
-        weights = load_weights(check.job(epoch.place, Row("numpy", "scratch"))["out"])
+        weights = load_weights(check.references(epoch.place)[0]["out"])
         assert all(np.isfinite(w).all() for w in weights.values())
         ends.append(weights["W2"])
     for i, one in enumerate(ends):
@@ -94,7 +94,7 @@ def test_each_has_an_effect(epoch: Epoch) -> None:
         for other in ends[:i]:
             assert np.abs(one - other).max() > 1e-3
     check = epoch.checks["additive, max-norm"]
-    weights = load_weights(check.job(epoch.place, Row("numpy", "scratch"))["out"])
+    weights = load_weights(check.references(epoch.place)[0]["out"])
     norms = np.concatenate([np.linalg.norm(weights[name], axis=0) for name in ("W1", "W2", "W3")])
     assert norms.max() == pytest.approx(MAX_NORM)
     assert np.isclose(norms, MAX_NORM).sum() >= 10

@@ -215,6 +215,14 @@ def test_what_the_concise_version_cannot_do(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_backend_without_a_concise_version() -> None:
+    import types
+
+    module: Any = types.ModuleType("somebodys_backend")
+    with pytest.raises(ValueError, match="somebodys_backend lacks concise_mlp: implementation 'sc"):
+        make_model("concise", module, {}, Recipe(), 0, "cpu")
+
+
 def test_what_else_is_refused() -> None:
     with pytest.raises(ValueError, match="implementation must be one of scratch, concise, got 'x'"):
         recipe_for("numpy", Recipe(), "x")
