@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._imports import mxnet_import
+from d2ldrop.noise import noise_layer
 
 with mxnet_import():
     import mxnet as mx
@@ -73,18 +74,6 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
 
 
 @use_np
-def noise_layer(
-    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
-) -> tuple[Array, Array]:
-    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
-    if noise == "additive":
-        return (H if mask is None else H + mask), W
-    if noise == "dropconnect":
-        return H, dropout_layer(W, dropout, mask=mask)
-    return dropout_layer(H, dropout, mask=mask), W
-
-
-@use_np
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
     params = [from_numpy(array, device) for array in arrays]
@@ -104,9 +93,9 @@ def mlp(
     """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = npx.relu(mx.np.dot(X, W1) + b1)
-    H1, W2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
+    H1, W2 = noise_layer(dropout_layer, H1, W2, dropout[0], masks[0], noise)
     H2 = npx.relu(mx.np.dot(H1, W2) + b2)
-    H2, W3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
+    H2, W3 = noise_layer(dropout_layer, H2, W3, dropout[1], masks[1], noise)
     return mx.np.dot(H2, W3) + b3
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from d2ldrop_numpy_layers import SGD, Dropout, Linear, ReLU, Sequential
 
+from d2ldrop.noise import noise_layer
+
 Array: TypeAlias = npt.NDArray[Any]
 Masks: TypeAlias = tuple[Array | None, Array | None]
 Net: TypeAlias = Sequential
@@ -63,17 +65,6 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     return np.divide(Y, X.dtype.type(1 - dropout), out=Y)
 
 
-def noise_layer(
-    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
-) -> tuple[Array, Array]:
-    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
-    if noise == "additive":
-        return (H if mask is None else H + mask), W
-    if noise == "dropconnect":
-        return H, dropout_layer(W, dropout, mask=mask)
-    return dropout_layer(H, dropout, mask=mask), W
-
-
 def random_mask(shape: tuple[int, ...], dropout: float) -> Array:
     """A fresh mask: True, keep, with probability 1 - dropout."""
     return generator.random(shape, dtype=np.float32) >= dropout
@@ -102,9 +93,9 @@ def forward(
     of them with noise; then the logits."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = np.maximum(X @ W1 + b1, 0)
-    D1, V2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
+    D1, V2 = noise_layer(dropout_layer, H1, W2, dropout[0], masks[0], noise)
     H2 = np.maximum(D1 @ V2 + b2, 0)
-    D2, V3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
+    D2, V3 = noise_layer(dropout_layer, H2, W3, dropout[1], masks[1], noise)
     return H1, D1, V2, H2, D2, V3, D2 @ V3 + b3
 
 
@@ -125,9 +116,9 @@ def backward(
     if noise == "additive":
         masks = (None, None)
     dO = cross_entropy_gradient(logits, y)
-    dH2, dW3 = noise_layer(dO @ V3.T, D2.T @ dO, dropout[1], masks[1], noise)
+    dH2, dW3 = noise_layer(dropout_layer, dO @ V3.T, D2.T @ dO, dropout[1], masks[1], noise)
     dZ2 = dH2 * (H2 > 0)
-    dH1, dW2 = noise_layer(dZ2 @ V2.T, D1.T @ dZ2, dropout[0], masks[0], noise)
+    dH1, dW2 = noise_layer(dropout_layer, dZ2 @ V2.T, D1.T @ dZ2, dropout[0], masks[0], noise)
     dZ1 = dH1 * (H1 > 0)
     return [X.T @ dZ1, dZ1.sum(axis=0), dW2, dZ2.sum(axis=0), dW3, dO.sum(axis=0)]
 

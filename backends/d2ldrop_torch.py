@@ -19,6 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from d2ldrop.noise import noise_layer
+
 Array: TypeAlias = torch.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]
 Net: TypeAlias = nn.Module
@@ -61,17 +63,6 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     return mask.to(X) * X / (1 - dropout)
 
 
-def noise_layer(
-    H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
-) -> tuple[Array, Array]:
-    """A hidden layer's activations and the weights that lead out of it, one of them with noise."""
-    if noise == "additive":
-        return (H if mask is None else H + mask), W
-    if noise == "dropconnect":
-        return H, dropout_layer(W, dropout, mask=mask)
-    return dropout_layer(H, dropout, mask=mask), W
-
-
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
     return [from_numpy(array, device).requires_grad_() for array in arrays]
@@ -87,9 +78,9 @@ def mlp(
     """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = torch.relu(X @ W1 + b1)
-    H1, W2 = noise_layer(H1, W2, dropout[0], masks[0], noise)
+    H1, W2 = noise_layer(dropout_layer, H1, W2, dropout[0], masks[0], noise)
     H2 = torch.relu(H1 @ W2 + b2)
-    H2, W3 = noise_layer(H2, W3, dropout[1], masks[1], noise)
+    H2, W3 = noise_layer(dropout_layer, H2, W3, dropout[1], masks[1], noise)
     return H2 @ W3 + b3
 
 

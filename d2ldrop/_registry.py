@@ -64,17 +64,6 @@ class Backend(Protocol[Array]):
         """``mask * X / (1 - dropout)``; without a mask, a fresh one."""
         ...
 
-    def noise_layer(
-        self, H: Array, W: Array, dropout: float, mask: Array | None = None, noise: str = "dropout"
-    ) -> tuple[Array, Array]:
-        """A hidden layer's activations H (n, h) and the weights W (h, outputs) that lead out of it.
-
-        One of the two has noise: H ``dropout_layer``'s with "dropout", whose mask may hold real
-        numbers and may broadcast, or ``mask`` added to it with "additive"; W ``dropout_layer``'s
-        with "dropconnect". Fresh masks are for "dropout" alone; with the others None is no noise.
-        """
-        ...
-
     def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
         """Trainable parameters with the values of ``arrays``: W1, b1, W2, b2, W3, b3."""
         ...
@@ -87,7 +76,10 @@ class Backend(Protocol[Array]):
         masks: Masks[Array] = (None, None),
         noise: str = "dropout",
     ) -> Array:
-        """Logits (n, 10) of images X (n, 784), ``noise_layer`` after each hidden activation."""
+        """Logits (n, 10) of images X (n, 784), noise after each hidden activation.
+
+        The noise is ``d2ldrop.noise.noise_layer``'s, with the backend's ``dropout_layer``.
+        """
         ...
 
     def cross_entropy(self, logits: Array, y: Array) -> Array:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
@@ -59,6 +60,8 @@ SCALINGS = ("inverted", "original")
   keep probability 1 - p. Hinton et al., arXiv:1207.0580 (2012).
 """
 
+Array = TypeVar("Array")
+
 # A p so small that 1 - p is 1: a backend then multiplies by the mask and divides by 1.
 UNSCALED = 1e-30
 
@@ -70,6 +73,22 @@ class StepNoise:
     kind: str  # "dropout", "additive" or "dropconnect"
     dropout: tuple[float, float]
     masks: tuple[npt.NDArray[Any] | None, npt.NDArray[Any] | None]
+
+
+def noise_layer(
+    dropout_layer: Callable[..., Array], H: Array, W: Array, dropout: float, mask: Any, noise: str
+) -> tuple[Array, Array]:
+    """A hidden layer's activations H (n, h) and the weights W (h, outputs) after it, with noise.
+
+    For backends, which give their ``dropout_layer`` and their arrays. With "dropconnect" W goes
+    through the layer; with "additive" ``mask`` is added to H; with "dropout" H goes through the
+    layer, which draws a fresh mask if it is given None. To the others None is no noise.
+    """
+    if noise == "additive":
+        return (H if mask is None else mask + H), W
+    if noise == "dropconnect":
+        return H, dropout_layer(W, dropout, mask=mask)
+    return dropout_layer(H, dropout, mask=mask), W
 
 
 def check_schedule(schedule: object) -> str:
