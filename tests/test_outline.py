@@ -13,8 +13,11 @@ import pytest
 
 from d2ldrop._registry import Backend
 
-# What NumPy needs beside the others, for it has no automatic differentiation.
-NUMPY_ALONE = {"random_mask", "forward", "backward", "softmax", "cross_entropy_gradient"}
+# What one needs beside the others: NumPy its backward pass, TensorFlow what it traces.
+ALONE = {
+    "d2ldrop_numpy": {"random_mask", "forward", "backward", "softmax", "cross_entropy_gradient"},
+    "d2ldrop_tensorflow": {"sgd_step"},
+}
 
 if (
     TYPE_CHECKING
@@ -47,7 +50,7 @@ def functions(module: str) -> dict[str, list[str]]:
     return {
         node.name: [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
         for node in tree(module).body
-        if isinstance(node, ast.FunctionDef) and node.name not in NUMPY_ALONE
+        if isinstance(node, ast.FunctionDef) and node.name not in ALONE.get(module, ())
     }
 
 
