@@ -92,34 +92,46 @@ def forward(
     """For ``backward`` each hidden layer H, and D and V, which are H and the weights after it, one
     of them with noise; then the logits."""
     W1, b1, W2, b2, W3, b3 = params
-    H1 = np.maximum(X @ W1 + b1, 0)
+    H1 = relu(linear(X, W1, b1))
     D1, V2 = noise_layer(dropout_layer, H1, W2, dropout[0], masks[0], noise)
-    H2 = np.maximum(D1 @ V2 + b2, 0)
+    H2 = relu(linear(D1, V2, b2))
     D2, V3 = noise_layer(dropout_layer, H2, W3, dropout[1], masks[1], noise)
-    return H1, D1, V2, H2, D2, V3, D2 @ V3 + b3
+    return H1, D1, V2, H2, D2, V3, linear(D2, V3, b3)
+
+
+def linear(X: Array, W: Array, b: Array) -> Array:
+    """X @ W + b, in one array."""
+    Y: Array = X @ W
+    Y += b
+    return Y
+
+
+def relu(Z: Array) -> Array:
+    """max(Z, 0), in place."""
+    return np.maximum(Z, 0, out=Z)
 
 
 def backward(
     X: Array,
-    y: Array,
     activations: tuple[Array, ...],
+    dO: Array,
     dropout: tuple[float, float],
     masks: Masks,
     noise: str,
 ) -> list[Array]:
-    """The loss's gradient with respect to each parameter: the chain rule, from the logits down.
+    """The gradient with respect to each parameter, from dO, that with respect to the logits: the
+    chain rule, from the logits down.
 
     Noise that multiplies is its own gradient, with the same mask; noise that is added has none. The
     gradient of ReLU is 1 where H > 0.
     """
-    H1, D1, V2, H2, D2, V3, logits = activations
+    H1, D1, V2, H2, D2, V3, _ = activations
     if noise == "additive":
         masks = (None, None)
-    dO = cross_entropy_gradient(logits, y)
     dH2, dW3 = noise_layer(dropout_layer, dO @ V3.T, D2.T @ dO, dropout[1], masks[1], noise)
-    dZ2 = dH2 * (H2 > 0)
+    dZ2 = np.multiply(dH2, H2 > 0, out=dH2)
     dH1, dW2 = noise_layer(dropout_layer, dZ2 @ V2.T, D1.T @ dZ2, dropout[0], masks[0], noise)
-    dZ1 = dH1 * (H1 > 0)
+    dZ1 = np.multiply(dH1, H1 > 0, out=dH1)
     return [X.T @ dZ1, dZ1.sum(axis=0), dW2, dZ2.sum(axis=0), dW3, dO.sum(axis=0)]
 
 
@@ -168,11 +180,12 @@ def train_step(
     activations = forward(params, X, dropout, masks, noise)
     logits = activations[-1]
     loss = cross_entropy(logits, y)
-    grads = backward(X, y, activations, dropout, masks, noise)
-    for param, grad in zip(params, grads, strict=True):
+    dO = lr * cross_entropy_gradient(logits, y)
+    steps = backward(X, activations, dO, dropout, masks, noise)  # lr times the gradients
+    for param, step in zip(params, steps, strict=True):
         if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
-            grad = grad + weight_decay * param
-        param -= lr * grad
+            step += lr * weight_decay * param
+        param -= step
     return params, loss, logits
 
 

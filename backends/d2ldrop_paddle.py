@@ -102,12 +102,12 @@ def train_step(
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     logits = mlp(params, X, dropout, masks, noise)
     loss = cross_entropy(logits, y)
-    grads = paddle.grad(loss, params)
+    steps = paddle.grad(lr * loss, params)  # lr times the gradients
     with paddle.no_grad():
-        for param, grad in zip(params, grads, strict=True):
+        for param, step in zip(params, steps, strict=True):
             if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
-                grad = grad + weight_decay * param
-            param.subtract_(lr * grad)
+                step = step + lr * weight_decay * param
+            param.subtract_(step)
     return params, loss.detach(), logits.detach()
 
 

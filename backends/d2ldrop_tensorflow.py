@@ -12,7 +12,8 @@ What is particular to TensorFlow:
 # (The stubs in use are partial: a variable is no tensor there, and every gradient may be sparse.)
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
@@ -24,6 +25,7 @@ Array: TypeAlias = tf.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]
 Net: TypeAlias = tf.keras.Model
 Trainer: TypeAlias = tf.keras.optimizers.Optimizer
+Settings: TypeAlias = tuple[float, tuple[float, float], str, float]
 
 
 def is_array(x: object) -> bool:
@@ -106,35 +108,34 @@ def train_step(
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     # A graph would draw masks from the seed that was set when it was traced.
     draws = any(mask is None and p > 0 for mask, p in zip(masks, dropout, strict=True))
-    step = sgd_step if draws else traced_sgd_step
+    settings = (lr, dropout, noise, weight_decay)
+    step = partial(sgd_step, settings) if draws else traced_sgd_step(settings)
     with tf.device(X.device):
-        loss, logits = step(params, X, y, lr, dropout, masks, noise, weight_decay)
+        loss, logits = step(params, X, y, masks)
     return params, loss, logits
 
 
+@cache
+def traced_sgd_step(settings: Settings) -> Callable[..., tuple[Array, Array]]:
+    """``sgd_step`` as a graph of its own: what is settled is not looked at again in every step."""
+    return tf.function(partial(sgd_step, settings))
+
+
 def sgd_step(
-    params: list[Array],
-    X: Array,
-    y: Array,
-    lr: float,
-    dropout: tuple[float, float],
-    masks: Masks,
-    noise: str,
-    weight_decay: float,
+    settings: Settings, params: list[Array], X: Array, y: Array, masks: Masks
 ) -> tuple[Array, Array]:
     """What ``train_step`` traces: the update in place, the batch's loss and logits."""
+    lr, dropout, noise, weight_decay = settings
     with tf.GradientTape() as tape:
         logits = mlp(params, X, dropout, masks, noise)
         loss = cross_entropy(logits, y)
-    grads = tape.gradient(loss, params)
-    for param, grad in zip(params, grads, strict=True):
+        objective = lr * loss
+    steps = tape.gradient(objective, params)  # lr times the gradients
+    for param, step in zip(params, steps, strict=True):
         if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
-            grad = grad + weight_decay * param
-        param.assign_sub(lr * grad)
+            step = step + lr * weight_decay * param
+        param.assign_sub(step)
     return loss, logits
-
-
-traced_sgd_step = tf.function(sgd_step)  # one graph for each shape, and each value of a number
 
 
 def clip_norms(params: list[Array], max_norm: float) -> list[Array]:

@@ -39,7 +39,9 @@ def devices() -> list[str]:
 
 def from_numpy(array: npt.NDArray[Any], device: str = "cpu") -> Array:
     """A tensor with the values of ``array``, same shape and dtype."""
-    return torch.tensor(array, device=device.replace("gpu", "cuda"))
+    # It shares the memory of the array, which PyTorch wants to be writable then.
+    writable = array if array.flags.writeable else array.copy()
+    return torch.from_numpy(writable).to(device.replace("gpu", "cuda"))
 
 
 def to_numpy(x: Array) -> npt.NDArray[Any]:
@@ -65,7 +67,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
-    return [from_numpy(array, device).requires_grad_() for array in arrays]
+    return [from_numpy(array.copy(), device).requires_grad_() for array in arrays]
 
 
 def mlp(
@@ -102,12 +104,12 @@ def train_step(
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     logits = mlp(params, X, dropout, masks, noise)
     loss = cross_entropy(logits, y)
-    grads = torch.autograd.grad(loss, params)
+    steps = torch.autograd.grad(lr * loss, params)  # lr times the gradients
     with torch.no_grad():
-        for param, grad in zip(params, grads, strict=True):
+        for param, step in zip(params, steps, strict=True):
             if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
-                grad = grad + weight_decay * param
-            param -= lr * grad
+                step = step + lr * weight_decay * param
+            param -= step
     return params, loss.detach(), logits.detach()
 
 
@@ -144,8 +146,8 @@ def concise_mlp(
         nn.Linear(len(W3), len(b3)),
     )
     for layer, W, b in ((net[0], W1, b1), (net[3], W2, b2), (net[6], W3, b3)):
-        layer.weight = nn.Parameter(from_numpy(W.T, device))
-        layer.bias = nn.Parameter(from_numpy(b, device))
+        layer.weight = nn.Parameter(from_numpy(W.T.copy(), device))
+        layer.bias = nn.Parameter(from_numpy(b.copy(), device))
     return net, torch.optim.SGD(net.parameters(), lr)
 
 

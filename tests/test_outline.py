@@ -13,10 +13,20 @@ import pytest
 
 from d2ldrop._registry import Backend
 
-# What one needs beside the others: NumPy its backward pass, TensorFlow what it traces.
+# What one needs beside the others: NumPy its backward pass, MXNet and NumPy a layer's
+# linear map, TensorFlow what it traces.
 ALONE = {
-    "d2ldrop_numpy": {"random_mask", "forward", "backward", "softmax", "cross_entropy_gradient"},
-    "d2ldrop_tensorflow": {"sgd_step"},
+    "d2ldrop_numpy": {
+        "random_mask",
+        "forward",
+        "linear",
+        "relu",
+        "backward",
+        "softmax",
+        "cross_entropy_gradient",
+    },
+    "d2ldrop_mxnet": {"linear"},
+    "d2ldrop_tensorflow": {"sgd_step", "traced_sgd_step"},
 }
 
 if (
