@@ -37,6 +37,7 @@ from d2ldrop.compare import (
 )
 from d2ldrop.data import DataError, StandInWarning
 from d2ldrop.devices import device_name
+from d2ldrop.environment import check_execution, check_threads
 from d2ldrop.models import IMPLEMENTATIONS, recipe_for
 from d2ldrop.options import (
     data_options,
@@ -120,6 +121,8 @@ def train(
     timeout: float,
     quiet: bool,
     record: tuple[str, ...],
+    threads: int | None,
+    execution: str,
     **options: Any,
 ) -> None:
     """Train the dropout MLP on one framework: BACKEND."""
@@ -128,12 +131,16 @@ def train(
     row = Row(backend, implementation or "scratch")
     recipe_for(backend, recipe, row.implementation)
     device = device_name(device)
+    check_threads(threads)
+    check_execution(backend, execution)
     folder = run_folder(out, name, resume=resume)
     data = take_data(options)
     path = folder / row.name
     progress = Progress(quiet)
     with laid_out(data) as scratch, progress:
-        place = Workplace(folder, recipe, data, device, timeout, {}, scratch, progress)
+        place = Workplace(
+            folder, recipe, data, device, timeout, {}, scratch, progress, threads, execution
+        )
         try:
             place.run(
                 row,
@@ -200,7 +207,10 @@ def compare(
     recipe = take_recipe(options)
     interpreters = dict(_split_python(item) for item in pythons)
     folder = run_folder(out, name, resume=options["resume"])
-    plan_rows(folder, backends, recipe, options["implementation"], interpreters)
+    rows = plan_rows(folder, backends, recipe, options["implementation"], interpreters)
+    check_threads(options["threads"])
+    for row in rows:
+        check_execution(row.backend, options["execution"])
     data = take_data(options)
     progress = Progress(quiet)
     interrupted = False

@@ -23,6 +23,7 @@ from d2ldrop.activations import check_record
 from d2ldrop.agreement import Lockstep
 from d2ldrop.data import Dataset, load_data
 from d2ldrop.devices import device_name
+from d2ldrop.environment import check_execution, check_threads
 from d2ldrop.lockstep import Check, difference, plan_checks, take_first_steps, take_reference_steps
 from d2ldrop.models import IMPLEMENTATIONS, recipe_for
 from d2ldrop.recipe import Recipe
@@ -71,6 +72,8 @@ def compare_backends(
     pythons: Mapping[str, str] | None = None,
     resume: bool = False,
     record: Sequence[str] = (),
+    threads: int | None = None,
+    execution: str = "default",
     on_event: OnRowEvent = ignore,
 ) -> dict[str, Any]:
     """Train the same recipe on several frameworks, each in a process of its own, one after another.
@@ -94,6 +97,9 @@ def compare_backends(
         resume: go on with the run ``name``: keep what is finished, continue what was interrupted,
             and take in what ``backends`` or ``implementation`` add.
         record: what each run records beside its metrics, as in ``train``.
+        threads: threads of each framework's pools; if not given, those in which it is fast (see
+            ``d2ldrop.environment``), and what the user has set stays.
+        execution: "default", or "fast" where a framework has it.
         on_event: called with a row's name, "torch" or "torch-concise", and each report of its
             worker.
 
@@ -109,11 +115,16 @@ def compare_backends(
     recipe, pythons = recipe or Recipe(), pythons or {}
     device, record = device_name(device), check_record(record)
     check_positive(lockstep_steps, "lockstep_steps")
+    check_threads(threads)
     folder = run_folder(out, name, resume=resume)
     rows = plan_rows(folder, backends, recipe, implementation, pythons)
+    for row in rows:
+        check_execution(row.backend, execution)
     data = load_data(data) if isinstance(data, str) else data
     with laid_out(data) as scratch:
-        place = Workplace(folder, recipe, data, device, timeout, pythons, scratch, on_event)
+        place = Workplace(
+            folder, recipe, data, device, timeout, pythons, scratch, on_event, threads, execution
+        )
         _refuse_other_comparison(place, record)
         comparison = Comparison(place, record, {row: {"status": "not run"} for row in rows})
         whole = recipe.num_epochs * -(-len(data.train_images) // recipe.batch_size)

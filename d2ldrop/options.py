@@ -10,6 +10,7 @@ import click
 
 from d2ldrop.activations import RECORDS
 from d2ldrop.data import Dataset, load_data
+from d2ldrop.environment import EXECUTIONS
 from d2ldrop.recipe import PRESETS, Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -61,6 +62,18 @@ def data_options(command: Command) -> Command:
 def run_options(command: Command) -> Command:
     """The options of where and how to run."""
     for option in (
+        click.option(
+            "--execution",
+            type=click.Choice(EXECUTIONS),
+            default="default",
+            show_default=True,
+            help="fast adds switches that a framework's makers do not document (Paddle has one).",
+        ),
+        click.option(
+            "--threads",
+            type=int,
+            help="Threads of each framework's pools.  [default: those in which it is fast]",
+        ),
         click.option("--quiet", is_flag=True, help="Show no progress."),
         click.option(
             "--timeout",

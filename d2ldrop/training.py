@@ -22,6 +22,7 @@ from d2ldrop.activations import EpochActivations, check_record, hidden_statistic
 from d2ldrop.agreement import Weights
 from d2ldrop.data import Dataset, load_data, to_network
 from d2ldrop.devices import check_device
+from d2ldrop.environment import recorded_environment
 from d2ldrop.models import Model, make_model, recipe_for
 from d2ldrop.noise import noisy_input
 from d2ldrop.randomness import batch_order, initial_weights
@@ -64,6 +65,7 @@ class Run:
     activations: list[EpochActivations] | None = None
     peak_rss_bytes: int = 0
     implementation: str = "scratch"
+    environment: dict[str, str] = field(default_factory=recorded_environment)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the arrays, as ``result.json`` holds it."""
@@ -81,6 +83,7 @@ class Run:
             "recipe": self.recipe.to_dict(),
             "epochs": [asdict(result) for result in self.history],
             "peak_rss_bytes": self.peak_rss_bytes,
+            "environment": self.environment,
         }
         if self.activations is not None:
             result["activations"] = self.activations

@@ -14,8 +14,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 Event = dict[str, Any]
@@ -33,6 +34,7 @@ def run_worker(
     log: Path,
     timeout: float,
     python: str | Path = sys.executable,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run one job in a process of its own; return when it has ended well.
 
@@ -42,6 +44,7 @@ def run_worker(
         log: where what the framework prints is kept.
         timeout: seconds without a report after which the worker counts as hung.
         python: the interpreter; it must have d2ldrop and the framework.
+        environment: variables added to this process's.
 
     Raises:
         WorkerFailedError: an error in the worker, its death, or its silence.
@@ -52,7 +55,11 @@ def run_worker(
         with log.open("wb") as log_file:
             process = subprocess.Popen(
                 [python, "-m", "d2ldrop._worker", str(writing_end)],
-                env={**os.environ, "PYTHONSAFEPATH": "1"},  # no module of the current folder
+                env={
+                    **os.environ,
+                    **environment,
+                    "PYTHONSAFEPATH": "1",  # no module of the current folder
+                },
                 stdin=subprocess.PIPE,
                 stdout=log_file,
                 stderr=log_file,

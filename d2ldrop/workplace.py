@@ -13,6 +13,7 @@ from typing import Any
 
 from d2ldrop._worker import save_arrays
 from d2ldrop.data import Dataset
+from d2ldrop.environment import worker_environment
 from d2ldrop.models import IMPLEMENTATIONS
 from d2ldrop.recipe import Recipe
 from d2ldrop.workers import Event, run_worker
@@ -53,6 +54,8 @@ class Workplace:
     pythons: Mapping[str, str]
     scratch: Path
     on_event: OnRowEvent
+    threads: int | None = None
+    execution: str = "default"
 
     def __post_init__(self) -> None:
         """Refuse a timeout that no clock can wait for."""
@@ -75,6 +78,7 @@ class Workplace:
             log=log,
             timeout=self.timeout,
             python=self.pythons.get(row.backend, sys.executable),
+            environment=worker_environment(row.backend, self.threads, self.execution),
         )
 
 
