@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        TASKS[job["task"]](job, emit)
+        find_task(job["task"])(job, emit)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear it
         traceback.print_exc()
         emit("error", message=f"{type(error).__name__}: {error}")
@@ -123,6 +124,15 @@ TASKS: dict[str, Callable[[dict[str, Any], Emit], None]] = {
     "train": train_into_folder,
     "evaluate": evaluate_weights,
 }
+
+
+def find_task(name: str) -> Callable[[dict[str, Any], Emit], None]:
+    """One of ``TASKS``, or "module:function" for one that lives elsewhere, such as a benchmark."""
+    if name in TASKS:
+        return TASKS[name]
+    module, _, function = name.partition(":")
+    task: Callable[[dict[str, Any], Emit], None] = getattr(import_module(module), function)
+    return task
 
 
 def save_arrays(data: Dataset, folder: Path) -> None:

@@ -8,6 +8,7 @@ No framework is ever imported here: workers do that, each in a process of its ow
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import signal
@@ -42,10 +43,12 @@ from d2ldrop.models import IMPLEMENTATIONS, recipe_for
 from d2ldrop.options import (
     data_options,
     implementation_option,
+    place_options,
     recipe_options,
     run_options,
     take_data,
     take_recipe,
+    worker_options,
 )
 from d2ldrop.progress import Progress
 from d2ldrop.recipe import Recipe
@@ -111,6 +114,8 @@ def cli() -> None:
 @implementation_option(IMPLEMENTATIONS)
 @data_options
 @run_options
+@worker_options
+@place_options
 def train(
     backend: str,
     implementation: str | None,
@@ -179,6 +184,8 @@ def _say_how_to_resume(folder: Path) -> None:
 @implementation_option(list(ROWS_OF))
 @data_options
 @run_options
+@worker_options
+@place_options
 @click.option(
     "--lockstep-steps",
     type=int,
@@ -258,6 +265,58 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
 def _console() -> Console:
     """On stdout; a pipe has no width, and a table wants some."""
     return Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["layer", "train", "startup", "growth"]))
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@click.option("--rounds", type=int, default=5, show_default=True, help="How often each is timed.")
+@data_options
+@worker_options
+@place_options
+def bench(
+    kind: str,
+    backends: tuple[str, ...],
+    rounds: int,
+    threads: int | None,
+    execution: str,
+    out: str,
+    name: str | None,
+    timeout: float,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Time this project beside the frameworks' own: dropout_layer, an epoch, or start-up.
+
+    growth: how an epoch's cost grows with batch size, hidden width and dtype.
+    """
+    if not importlib.util.find_spec("threadpoolctl"):
+        raise ModuleNotFoundError('bench needs threadpoolctl: pip install "d2ldrop[bench]"')
+    from d2ldrop_bench import bench as driver
+    from d2ldrop_bench import report
+
+    names, folder = driver.plan(backends, rounds, threads, execution, out, name)
+    data = take_data(options)
+    progress = Progress(quiet)
+    with progress:
+        summary = driver.run_benchmark(
+            kind,
+            names,
+            data,
+            rounds=rounds,
+            threads=threads,
+            execution=execution,
+            timeout=timeout,
+            folder=folder,
+            on_event=progress,
+        )
+    console = _console()
+    console.print(report.table(summary))
+    for line in report.remarks(summary):
+        console.print(line, markup=False, highlight=False)
+    report.draw(summary)
+    console.print(f"Figures and picture: {folder}", markup=False, highlight=False)
+    sys.exit(1 if any("error" in row for row in summary["backends"].values()) else 0)
 
 
 @cli.command()

@@ -319,7 +319,7 @@ def _write_summary(comparison: Comparison) -> dict[str, Any]:
         "d2ldrop_version": d2ldrop.__version__,
         "machine": {
             "platform": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
@@ -349,7 +349,8 @@ def _write_summary(comparison: Comparison) -> dict[str, Any]:
     return summary
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

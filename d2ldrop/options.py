@@ -60,7 +60,28 @@ def data_options(command: Command) -> Command:
 
 
 def run_options(command: Command) -> Command:
-    """The options of where and how to run."""
+    """The options of a run."""
+    for option in (
+        click.option("--resume", is_flag=True, help="Go on with the run --name."),
+        click.option(
+            "--device",
+            default="cpu",
+            show_default=True,
+            help="cpu, gpu or gpu:N, for all frameworks.",
+        ),
+        click.option(
+            "--record",
+            type=click.Choice(RECORDS),
+            multiple=True,
+            help="Record more in result.json: statistics of the hidden activations, by epoch.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def worker_options(command: Command) -> Command:
+    """The options of the processes that do the work."""
     for option in (
         click.option(
             "--execution",
@@ -74,7 +95,6 @@ def run_options(command: Command) -> Command:
             type=int,
             help="Threads of each framework's pools.  [default: those in which it is fast]",
         ),
-        click.option("--quiet", is_flag=True, help="Show no progress."),
         click.option(
             "--timeout",
             type=float,
@@ -82,7 +102,15 @@ def run_options(command: Command) -> Command:
             show_default=True,
             help="Seconds without a sign of life after which a worker counts as hung.",
         ),
-        click.option("--resume", is_flag=True, help="Go on with the run --name."),
+    ):
+        command = option(command)
+    return command
+
+
+def place_options(command: Command) -> Command:
+    """The options of where results go and what is shown."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="Show no progress."),
         click.option("--name", help="Folder of the run under --out.  [default: the time]"),
         click.option(
             "--out",
@@ -90,18 +118,6 @@ def run_options(command: Command) -> Command:
             default="runs",
             show_default=True,
             help="Folder of all runs.",
-        ),
-        click.option(
-            "--device",
-            default="cpu",
-            show_default=True,
-            help="cpu, gpu or gpu:N, for all frameworks.",
-        ),
-        click.option(
-            "--record",
-            type=click.Choice(RECORDS),
-            multiple=True,
-            help="Record more in result.json: statistics of the hidden activations, by epoch.",
         ),
     ):
         command = option(command)

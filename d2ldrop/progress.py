@@ -10,7 +10,7 @@ from tqdm import tqdm
 from d2ldrop._registry import title
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}{postfix}]"
-PHASES = {"lockstep": "lockstep check", "train": "training"}
+PHASES = {"lockstep": "lockstep check", "train": "training", "benchmark": "benchmark"}
 
 
 class Progress:

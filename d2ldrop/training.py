@@ -137,13 +137,41 @@ def train(
     """
     from d2ldrop.runs import RunFolder
 
+    run_folder = RunFolder(Path(folder)) if folder is not None else None
+    if run_folder and not resume:
+        run_folder.refuse_overwrite()
+    module, run, data = begin_run(
+        backend, recipe, implementation=implementation, data=data, device=device, record=record
+    )
+    if run_folder and resume:
+        run_folder.restore(run)
+    for result in train_epochs(module, run, data, on_step):
+        if run_folder:
+            run_folder.save_checkpoint(run)
+        if on_epoch:
+            on_epoch(result)
+    if run_folder and not run_folder.result.exists():
+        run_folder.save(run)
+    return run
+
+
+def begin_run(
+    backend: str,
+    recipe: Recipe | None = None,
+    *,
+    implementation: str = "scratch",
+    data: Dataset | str = "auto",
+    device: str = "cpu",
+    record: Sequence[str] = (),
+) -> tuple[Backend[Any], Run, Dataset]:
+    """The backend, a run of it that has its initial weights and no epoch yet, and its data.
+
+    Arguments and errors are those of ``train``.
+    """
     recipe = recipe_for(backend, recipe or Recipe(), implementation)
     record = check_record(record)
     module = get_backend(backend)
     device = check_device(module, backend, device)
-    run_folder = RunFolder(Path(folder)) if folder is not None else None
-    if run_folder and not resume:
-        run_folder.refuse_overwrite()
     data = load_data(data) if isinstance(data, str) else data
     run = Run(
         backend=backend,
@@ -158,20 +186,11 @@ def train(
         activations=[] if "activations" in record else None,
         implementation=implementation,
     )
-    if run_folder and resume:
-        run_folder.restore(run)
-    for result in _train_epochs(module, run, data, on_step):
-        if run_folder:
-            run_folder.save_checkpoint(run)
-        if on_epoch:
-            on_epoch(result)
-    if run_folder and not run_folder.result.exists():
-        run_folder.save(run)
-    return run
+    return module, run, data
 
 
-def _train_epochs(
-    module: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None
+def train_epochs(
+    module: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None = None
 ) -> Iterator[EpochResult]:
     """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
     recipe = run.recipe

@@ -1,0 +1,24 @@
+"""The floor: an epoch's matrix products and nothing else, as training chains them.
+
+Eight a step: three forward, two backward through the layers, three for the weights' gradients.
+Images are read in order, weights stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+MatMul = Callable[[Any, Any, bool, bool], Any]
+"""``matmul(a, b, transpose_a, transpose_b)``."""
+
+
+def step_of_products(matmul: MatMul, x: Any, weights: Sequence[Any]) -> tuple[Any, ...]:
+    """The products of one step on a batch x (n, 784); the weights' gradients have their shapes."""
+    W1, W2, W3 = weights
+    z1 = matmul(x, W1, False, False)
+    z2 = matmul(z1, W2, False, False)
+    z3 = matmul(z2, W3, False, False)
+    d2 = matmul(z3, W3, False, True)
+    d1 = matmul(d2, W2, False, True)
+    return matmul(z2, z3, True, False), matmul(z1, d2, True, False), matmul(x, d1, True, False)
