@@ -60,7 +60,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         mask = paddle.rand(X.shape, dtype="float32") >= dropout
     if X.dtype == paddle.float16:
         return dropout_layer(X.astype("float32"), dropout, mask=mask).astype("float16")
-    return mask.to(X.place).astype(X.dtype) * X / (1 - dropout)
+    return mask.to(X.place).astype(X.dtype) / (1 - dropout) * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

@@ -65,7 +65,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
             mask = tf.random.uniform(tf.shape(X)) >= dropout
         elif not X.shape.is_fully_defined():  # while tracing: a mask must not be broadcast later
             tf.debugging.assert_equal(tf.shape(mask), tf.shape(X), "mask must have the shape of X")
-        return tf.cast(mask, X.dtype) * X / (1 - dropout)
+        return tf.cast(mask, X.dtype) / (1 - dropout) * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

@@ -62,7 +62,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         return 0 * X  # zeros_like(X) would cut X off from its gradient
     if mask is None:
         mask = torch.rand(X.shape, dtype=torch.float32, device=X.device) >= dropout
-    return mask.to(X) * X / (1 - dropout)
+    return mask.to(X) / (1 - dropout) * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

@@ -49,7 +49,10 @@ class Backend(Protocol[Array]):
         ...
 
     def from_numpy(self, array: npt.NDArray[Any], device: str = "cpu") -> Array:
-        """The values of ``array`` on ``device``, same shape and dtype; may share its memory."""
+        """The values of ``array`` on ``device``, same shape and dtype.
+
+        The array is given away: its memory may be shared, and must stay as it is.
+        """
         ...
 
     def to_numpy(self, x: Array) -> npt.NDArray[Any]:
@@ -61,7 +64,7 @@ class Backend(Protocol[Array]):
         ...
 
     def dropout_layer(self, X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-        """``mask * X / (1 - dropout)``; without a mask, a fresh one."""
+        """``mask / (1 - dropout) * X``; without a mask, a fresh one. A mask's dtype is bool or X's."""
         ...
 
     def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

@@ -27,11 +27,15 @@ RECORDED = (
     "MKL_DEBUG_CPU_TYPE",
     "MXNET_ENGINE_TYPE",
     "OMP_WAIT_POLICY",
+    "GLIBC_TUNABLES",
     "CUDA_VISIBLE_DEVICES",
 )
 """What a result records, where it is set."""
 ONE_THREAD = ("mxnet", "paddle")
 """Frameworks that compute on one core, or less than all, unless OMP_NUM_THREADS says otherwise."""
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""For every worker: large arrays in huge pages, where glibc and the kernel have them. A framework
+that takes fresh memory for every result else waits for the kernel longer than it computes."""
 EXECUTIONS = ("default", "fast")
 FAST = {"paddle": {"MKL_DEBUG_CPU_TYPE": "5"}}
 """What ``execution="fast"`` adds, by framework: switches that their makers do not document.
@@ -80,7 +84,8 @@ def worker_environment(
     With ``threads``, every thread pool gets that many; without, frameworks that would leave cores
     idle get them all, unless the user has set OMP_NUM_THREADS.
     """
-    added = dict(FAST.get(backend, {})) if execution == "fast" else {}
+    added = {} if "GLIBC_TUNABLES" in user else dict(LARGE_PAGES)
+    added |= dict(FAST.get(backend, {})) if execution == "fast" else {}
     if threads is not None:
         return added | dict.fromkeys(THREADS, str(threads))
     if backend in ONE_THREAD and "OMP_NUM_THREADS" not in user:

@@ -142,6 +142,7 @@ def _resolve_mask(
         seed=seed,
         step=0 if step is None else step,
         site=0 if site is None else site,
+        dtype=_dtype(X) if _dtype(X) in ("float32", "float64") else np.bool_,
     )
     return backend.from_numpy(keep)
 
@@ -160,7 +161,7 @@ def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
     given, expected = _shape(mask), _shape(X)
     if given != expected and not _may_be_equal(given, expected):
         raise ValueError(f"mask must have the shape of X, {expected}, got {given}")
-    return backend.from_numpy(np.asarray(mask, order="C")) if is_numpy else mask
+    return backend.from_numpy(np.array(mask, order="C")) if is_numpy else mask
 
 
 def _shape(X: Any) -> tuple[Any, ...] | None:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._checks import check_probability, check_word
+from d2ldrop._threads import LARGE, in_blocks
 
 
 class Purpose(IntEnum):
@@ -37,11 +38,20 @@ class Purpose(IntEnum):
     NORMAL = 11
 
 
-def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:
-    """The bit generator of one purpose; ``a`` and ``b`` say which epoch, step, site or layer."""
+BYTES = 32
+"""Bytes in one of Philox's blocks, by which its counter counts."""
+
+
+def stream(
+    seed: int, purpose: Purpose, a: int = 0, b: int = 0, blocks: int = 0
+) -> np.random.Philox:
+    """The bit generator of one purpose; ``a`` and ``b`` say which epoch, step, site or layer.
+
+    It begins ``blocks`` blocks of 32 bytes after the stream's start.
+    """
     # As uint64 arrays: NumPy would make float64 of a list with a word above 2**63 in it.
     key = np.array([seed, purpose], dtype=np.uint64)
-    counter = np.array([0, 0, a, b], dtype=np.uint64)
+    counter = np.array([blocks, 0, a, b], dtype=np.uint64)
     return np.random.Philox(key=key, counter=counter)
 
 
@@ -61,13 +71,15 @@ def dropout_mask(
     step: int = 0,
     site: int = 0,
     purpose: Purpose = Purpose.MASK,
-) -> npt.NDArray[np.bool_]:
+    dtype: npt.DTypeLike = np.bool_,
+) -> npt.NDArray[Any]:
     """The keep mask of one step and site: booleans of ``shape``, True with probability 1 - p.
 
     A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
     multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
     ``purpose`` MASK is the hidden layers' while training; INPUT, UNIT and DROPCONNECT are those of
-    other noise; MC is Monte-Carlo prediction's, where ``step`` is the sample.
+    other noise; MC is Monte-Carlo prediction's, where ``step`` is the sample. With another
+    ``dtype`` the mask is of its 1 and 0: NumPy converts faster than some frameworks do.
 
     Raises:
         TypeError, ValueError: ``dropout`` is no probability; ``seed``, ``step`` or ``site`` no
@@ -79,17 +91,36 @@ def dropout_mask(
     )
     n = math.prod(shape)
     if dropout in (0, 1):
-        return np.full(shape, dropout == 0)
-    bits = stream(seed, purpose, a=step, b=site)
-    # astype: a big-endian machine swaps, so that the bytes are the same everywhere.
-    drawn = bits.random_raw(-(-n // 8)).astype("<u8", copy=False).view(np.uint8)[:n]
+        return np.full(shape, dropout == 0, dtype)
+    keep = np.empty(n, dtype)
     threshold, fraction = divmod(256 * dropout, 1)
-    keep: npt.NDArray[np.bool_] = drawn >= int(threshold)
+
+    def draw(block: slice) -> tuple[npt.NDArray[np.intp], np.random.Philox]:
+        """Decide a block; which elements are tied, and the stream, which goes on after it."""
+        bits = stream(seed, purpose, a=step, b=site, blocks=block.start // BYTES)
+        drawn = _random_bytes(bits, block.stop - block.start, threaded=n >= LARGE)
+        keep[block] = drawn >= int(threshold)
+        tied = np.flatnonzero(drawn == int(threshold)) if fraction > 0 else np.empty(0, np.intp)
+        return block.start + tied, bits
+
+    decided = in_blocks(draw, n, BYTES) if n >= LARGE else [draw(slice(0, n))]
     if fraction > 0:
-        tied = np.flatnonzero(drawn == int(threshold))
+        tied = np.concatenate([positions for positions, _ in decided])
+        _, bits = decided[-1]
         uniform = (bits.random_raw(tied.size) >> np.uint64(11)) * 2.0**-53
         keep[tied] = uniform >= fraction
     return keep.reshape(shape)
+
+
+def _random_bytes(bits: np.random.Philox, n: int, *, threaded: bool) -> npt.NDArray[np.uint8]:
+    """The stream's next n bytes, of whole words; the same whether ``threaded`` or not."""
+    words = -(-n // 8)
+    if threaded:  # random_raw, a little faster, holds the interpreter
+        drawn = np.random.Generator(bits).integers(0, 2**64, words, np.uint64)
+    else:
+        drawn = bits.random_raw(words)
+    # astype: a big-endian machine swaps, so that the bytes are the same everywhere.
+    return drawn.astype("<u8", copy=False).view(np.uint8)[:n]
 
 
 def normal_noise(

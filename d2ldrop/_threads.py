@@ -1,0 +1,36 @@
+"""NumPy on all cores: large arrays in blocks, a thread each; small ones as they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import EllipsisType
+from typing import TypeVar
+
+from d2ldrop.environment import cores
+
+Result = TypeVar("Result")
+
+LARGE = 2**21
+"""Elements from which threads pay for themselves."""
+
+
+def in_blocks(function: Callable[[slice], Result], n: int, multiple: int = 1) -> list[Result]:
+    """What ``function`` returns for each of as many blocks of range(n) as there are cores, in order.
+
+    Blocks run in threads; they begin at a multiple of ``multiple``. (With more and smaller ones the
+    threads would wait for the interpreter longer than they gain.)
+    """
+    size = multiple * math.ceil(n / (cores() * multiple))
+    blocks = [slice(i, min(i + size, n)) for i in range(0, n, size)]
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(function, blocks))
+
+
+def by_rows(function: Callable[[slice | EllipsisType], object], shape: Sequence[int]) -> None:
+    """Call ``function`` with the rows of an array of ``shape``: all, ``...``, or in blocks."""
+    if math.prod(shape) < LARGE:
+        function(...)
+    else:
+        in_blocks(function, shape[0])
