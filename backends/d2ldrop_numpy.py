@@ -63,7 +63,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         return np.multiply(0, X, out=np.empty_like(X))
     if mask is None:
         mask = random_mask(X.shape, dropout)
-    Y, keep = np.empty_like(X), np.broadcast_to(mask, X.shape)
+    Y = np.empty_like(X)
+    keep = mask if mask.shape == X.shape else np.broadcast_to(mask, X.shape)
 
     def fill(rows: slice | EllipsisType) -> None:
         np.divide(keep[rows], X.dtype.type(1 - dropout), out=Y[rows])

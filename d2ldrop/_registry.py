@@ -64,7 +64,7 @@ class Backend(Protocol[Array]):
         ...
 
     def dropout_layer(self, X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-        """``mask / (1 - dropout) * X``; without a mask, a fresh one. A mask's dtype is bool or X's."""
+        """``mask / (1 - dropout) * X``; without a mask, a fresh one."""
         ...
 
     def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

@@ -142,7 +142,6 @@ def _resolve_mask(
         seed=seed,
         step=0 if step is None else step,
         site=0 if site is None else site,
-        dtype=_dtype(X) if _dtype(X) in ("float32", "float64") else np.bool_,
     )
     return backend.from_numpy(keep)
 

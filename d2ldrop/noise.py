@@ -141,14 +141,7 @@ def noisy_input(module: Backend[Any], X: Any, recipe: Recipe, epoch: int, step: 
     p, _ = dropout_in(recipe, epoch)
     if p == 0 or recipe.rng == "native":
         return module.dropout_layer(X, p)
-    keep = dropout_mask(
-        tuple(X.shape),
-        p,
-        seed=recipe.seed,
-        step=step,
-        purpose=Purpose.INPUT,
-        dtype=recipe.dtype,
-    )
+    keep = dropout_mask(tuple(X.shape), p, seed=recipe.seed, step=step, purpose=Purpose.INPUT)
     return module.dropout_layer(X, p, mask=module.from_numpy(keep))
 
 
@@ -185,6 +178,4 @@ def _draw(recipe: Recipe, p: float, step: int, site: int, n: int) -> npt.NDArray
         "dropconnect": ((width, next_width), Purpose.DROPCONNECT),
         "unit": ((1, width), Purpose.UNIT),
     }[recipe.noise]
-    return dropout_mask(
-        shape, p, seed=seed, step=step, site=site, purpose=purpose, dtype=recipe.dtype
-    )
+    return dropout_mask(shape, p, seed=seed, step=step, site=site, purpose=purpose)

@@ -71,15 +71,13 @@ def dropout_mask(
     step: int = 0,
     site: int = 0,
     purpose: Purpose = Purpose.MASK,
-    dtype: npt.DTypeLike = np.bool_,
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[np.bool_]:
     """The keep mask of one step and site: booleans of ``shape``, True with probability 1 - p.
 
     A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
     multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
     ``purpose`` MASK is the hidden layers' while training; INPUT, UNIT and DROPCONNECT are those of
-    other noise; MC is Monte-Carlo prediction's, where ``step`` is the sample. With another
-    ``dtype`` the mask is of its 1 and 0: NumPy converts faster than some frameworks do.
+    other noise; MC is Monte-Carlo prediction's, where ``step`` is the sample.
 
     Raises:
         TypeError, ValueError: ``dropout`` is no probability; ``seed``, ``step`` or ``site`` no
@@ -91,8 +89,8 @@ def dropout_mask(
     )
     n = math.prod(shape)
     if dropout in (0, 1):
-        return np.full(shape, dropout == 0, dtype)
-    keep = np.empty(n, dtype)
+        return np.full(shape, dropout == 0)
+    keep = np.empty(n, np.bool_)
     threshold, fraction = divmod(256 * dropout, 1)
 
     def draw(block: slice) -> tuple[npt.NDArray[np.intp], np.random.Philox]:
