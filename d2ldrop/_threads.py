@@ -17,10 +17,10 @@ LARGE = 2**21
 
 
 def in_blocks(function: Callable[[slice], Result], n: int, multiple: int = 1) -> list[Result]:
-    """What ``function`` returns for each of as many blocks of range(n) as there are cores, in order.
+    """What ``function`` returns for each block of range(n), in order: a block and a thread a core.
 
-    Blocks run in threads; they begin at a multiple of ``multiple``. (With more and smaller ones the
-    threads would wait for the interpreter longer than they gain.)
+    Blocks begin at a multiple of ``multiple``. (With more and smaller ones the threads would wait
+    for the interpreter longer than they gain.)
     """
     size = multiple * math.ceil(n / (cores() * multiple))
     blocks = [slice(i, min(i + size, n)) for i in range(0, n, size)]

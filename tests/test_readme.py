@@ -36,7 +36,14 @@ def test_the_example_runs(tmp_path: Path) -> None:
 
 def test_the_commands_exist() -> None:
     commands = re.findall(r"^d2ldrop (\w+)(.*?)(?:#.*)?$", README, re.MULTILINE)
-    assert {name for name, _ in commands} == {"backends", "data", "train", "compare", "evaluate"}
+    assert {name for name, _ in commands} == {
+        "backends",
+        "bench",
+        "compare",
+        "data",
+        "evaluate",
+        "train",
+    }
     for name, arguments in commands:
         text = subprocess.run(
             [sys.executable, "-m", "d2ldrop", name, "--help"],

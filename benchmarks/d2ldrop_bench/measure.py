@@ -1,10 +1,11 @@
-"""What a worker measures; each function is a task of ``d2ldrop._worker`` and reports its figures."""
+"""What a worker measures: each public function is a task of ``d2ldrop._worker``."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count, islice
 from typing import Any
 
@@ -22,6 +23,8 @@ from d2ldrop_bench.machine import machine
 from d2ldrop_bench.timing import in_turn, repeats, seconds
 
 Emit = Callable[..., None]
+BATCH_SIZES = (16, 64, 256, 1024, 4096, 16384)
+WIDTHS = (64, 256, 1024, 4096)
 
 
 def train(job: dict[str, Any], emit: Emit) -> None:
@@ -83,27 +86,29 @@ def layer(job: dict[str, Any], emit: Emit) -> None:
 def growth(job: dict[str, Any], emit: Emit) -> None:
     """Seconds an image by batch size, by hidden width and by dtype."""
     data, backend = load_arrays(job), get_backend(job["backend"])
-    sizes = [("batch_size", n) for n in (16, 64, 256, 1024, 4096, 16384)]
-    widths = [("num_hiddens", (n, n)) for n in (64, 256, 1024, 4096)]
-    cases = [(dtype, *case) for dtype in ("float32", "float64") for case in (*sizes, *widths)]
+    plain = Recipe()
+    recipes = [
+        *(replace(plain, batch_size=n) for n in BATCH_SIZES if n <= len(data.train_images)),
+        *(replace(plain, num_hiddens=(n, n)) for n in WIDTHS),
+    ]
+    cases = [replace(recipe, dtype=dtype) for dtype in ("float32", "float64") for recipe in recipes]
     results = []
-    for done, (dtype, name, value) in enumerate(cases):
-        recipe = Recipe(dtype=dtype, **{name: value})  # type: ignore[arg-type]
+    for done, recipe in enumerate(cases):
+        by_batch = done % len(recipes) < len(recipes) - len(WIDTHS)
         steps = _endless_steps(job, recipe, backend, data)
         next(steps)  # warms up, and traces
 
         def take(number: int, steps: Iterator[Any] = steps) -> None:
-            for _, logits in islice(steps, number):
-                last = logits
-            backend.to_numpy(last)
+            *_, (_, logits) = islice(steps, number)
+            backend.to_numpy(logits)
 
-        number = repeats(lambda take=take: take(1), 0.3)  # type: ignore[misc]
-        timings = [seconds(lambda: take(number)) / number for _ in range(job["rounds"])]  # noqa: B023 - called at once
+        number = repeats(partial(take, 1), 0.3)
+        timings = [seconds(partial(take, number)) / number for _ in range(job["rounds"])]
         results.append(
             {
-                "dtype": dtype,
-                "what": name,
-                "value": value if isinstance(value, int) else value[0],
+                "dtype": recipe.dtype,
+                "what": "batch_size" if by_batch else "num_hiddens",
+                "value": recipe.batch_size if by_batch else recipe.num_hiddens[0],
                 "seconds_per_image": [t / recipe.batch_size for t in timings],
             }
         )

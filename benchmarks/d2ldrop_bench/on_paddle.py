@@ -40,7 +40,7 @@ def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]
         nn.Dropout(recipe.dropout[1]),
         nn.Linear(h2, outputs),
     )
-    net.to(dtype=recipe.dtype)
+    net.to(dtype=paddle.to_tensor(X[:1]).dtype)
     model = paddle.Model(net)
     model.prepare(
         paddle.optimizer.SGD(recipe.lr, net.parameters()),

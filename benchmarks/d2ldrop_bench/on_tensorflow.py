@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
     """An epoch of matrix products, by each way that TensorFlow has."""
     images = [tf.constant(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
-    Ws = [tf.Variable(W) for W in weights]
+    Ws = [tf.constant(W) for W in weights]
 
     def matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
         return tf.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
@@ -28,9 +28,8 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
     def epoch(step: Callable[[Any], tuple[Any, ...]]) -> Callable[[], None]:
         def run() -> None:
-            for x in images:
-                gradients = step(x)
-            synchronise(gradients[0])
+            *_, (gradient, _, _) = map(step, images)
+            synchronise(gradient)
 
         return run
 

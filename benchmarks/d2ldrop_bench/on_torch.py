@@ -35,7 +35,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
-    """A loop over a DataLoader, as PyTorch's tutorials have it, and Lightning if it is installed."""
+    """A loop over a DataLoader, as in PyTorch's tutorials, and Lightning if it is installed."""
     data = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
     loader = DataLoader(data, recipe.batch_size, shuffle=True)
     net = _net(recipe)

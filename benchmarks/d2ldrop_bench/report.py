@@ -113,7 +113,7 @@ def _growth(summary: dict[str, Any]) -> Table:
     result.add_column("backend")
     result.add_column("dtype")
     measured = _measured(summary)
-    cases = next(iter(measured.values()), {"cases": []})["cases"]
+    cases = [case for row in measured.values() for case in row["cases"]]
     keys = list(dict.fromkeys((case["what"], case["value"]) for case in cases))
     for what, value in keys:
         result.add_column(
@@ -168,7 +168,8 @@ def _draw_layer(figure: Any, summary: dict[str, Any]) -> None:
     """A panel a shape and direction: this project's rate and the framework's own."""
     measured = _measured(summary)
     panels = [(n, both) for n in (256, 4096) for both in (False, True)]
-    for axes, (n, both) in zip(figure.subplots(1, 4), panels, strict=True):
+    all_axes = figure.subplots(1, 4)
+    for axes, (n, both) in zip(all_axes, panels, strict=True):
         for offset, contender in ((-0.2, "d2ldrop"), (0.2, "own")):
             rates = [
                 statistics.median(n * n / 1e9 / t for t in case["timings"][contender])
@@ -185,7 +186,7 @@ def _draw_layer(figure: Any, summary: dict[str, Any]) -> None:
             ylabel="G elements / s",
         )
         axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=8)
+    all_axes[0].legend(fontsize=8)
 
 
 def _draw_growth(figure: Any, summary: dict[str, Any]) -> None:

@@ -1,0 +1,126 @@
+"""What a worker starts with: threads, huge pages, and the switches of a named execution mode."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d2ldrop import compare_backends
+from d2ldrop.data import load_data
+from d2ldrop.environment import (
+    LARGE_PAGES,
+    THREADS,
+    check_execution,
+    check_threads,
+    cores,
+    worker_environment,
+)
+from d2ldrop.recipe import Recipe
+from tests.test_cli import SMALL, d2ldrop
+
+AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
+
+
+@pytest.mark.parametrize("name", ["mxnet", "paddle"])
+def test_a_framework_that_would_leave_cores_idle_gets_them(name: str) -> None:
+    assert worker_environment(name, user={}) == {**LARGE_PAGES, "OMP_NUM_THREADS": str(cores())}
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow"])
+def test_the_others_choose_their_threads_themselves(name: str) -> None:
+    assert worker_environment(name, user={}) == LARGE_PAGES
+
+
+def test_what_the_user_has_set_stays() -> None:
+    user = {"OMP_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}
+    assert worker_environment("paddle", user=user) == {}
+
+
+def test_threads_bind_every_pool() -> None:
+    added = worker_environment("paddle", 3, user={"OMP_NUM_THREADS": "1"})
+    assert added == {**LARGE_PAGES, **dict.fromkeys(THREADS, "3")}
+
+
+def test_fast_execution_is_paddles_alone(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(AMD)
+    check_execution("paddle", "fast", cpuinfo)
+    assert worker_environment("paddle", execution="fast", user={})["MKL_DEBUG_CPU_TYPE"] == "5"
+    assert "MKL_DEBUG_CPU_TYPE" not in worker_environment("numpy", execution="fast", user={})
+    with pytest.raises(ValueError, match="PyTorch has no execution mode 'fast': PaddlePaddle has"):
+        check_execution("torch", "fast", cpuinfo)
+    with pytest.raises(ValueError, match="execution must be one of default, fast, got 'quick'"):
+        check_execution("paddle", "quick", cpuinfo)
+
+
+@pytest.mark.parametrize("lacking", ["AuthenticAMD", "avx2", "fma"])
+def test_fast_execution_needs_the_processor_for_it(tmp_path: Path, lacking: str) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(AMD.replace(lacking, "other"))
+    with pytest.raises(ValueError, match="needs an AMD processor with AVX2 and FMA"):
+        check_execution("paddle", "fast", cpuinfo)
+    with pytest.raises(ValueError, match="needs an AMD processor"):
+        check_execution("paddle", "fast", tmp_path / "missing")
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_threads_are_positive(value: int) -> None:
+    with pytest.raises(ValueError, match=f"threads must be a positive integer, got {value}"):
+        check_threads(value)
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "bench"])
+def test_bad_threads_and_modes_are_refused_before_anything_begins(
+    tmp_path: Path, command: str
+) -> None:
+    where = ["train", "numpy"] if command == "bench" else ["numpy"]
+    for option, message in (
+        (("--threads", "0"), "threads must be a positive integer, got 0"),
+        (("--execution", "fast"), "NumPy has no execution mode 'fast'"),
+    ):
+        out = d2ldrop(command, *where, *option, "--out", str(tmp_path / "runs"), status=2)
+        assert message in out[1]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_result_records_the_environment(tmp_path: Path) -> None:
+    d2ldrop("train", "numpy", *SMALL, "--threads", "1", "--out", str(tmp_path), "--name", "run")
+    result = json.loads((tmp_path / "run" / "numpy" / "result.json").read_text())
+    assert result["environment"] == {
+        **{name: os.environ[name] for name in ("OPENBLAS_CORETYPE",) if name in os.environ},
+        **dict.fromkeys(THREADS, "1"),
+        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", LARGE_PAGES["GLIBC_TUNABLES"]),
+    }
+
+
+def test_a_comparison_takes_threads_and_execution(tmp_path: Path) -> None:
+    data = load_data("stand-in", train_size=200, test_size=50)
+    recipe = Recipe(num_epochs=1, num_hiddens=(16, 16))
+    options = {"data": data, "out": tmp_path, "name": "run", "lockstep_steps": 1}
+    with pytest.raises(ValueError, match="no execution mode"):
+        compare_backends(["numpy"], recipe, execution="fast", **options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="threads"):
+        compare_backends(["numpy"], recipe, threads=0, **options)  # type: ignore[arg-type]
+    compare_backends(["numpy"], recipe, threads=1, **options)  # type: ignore[arg-type]
+    result = json.loads((tmp_path / "run" / "numpy" / "result.json").read_text())
+    assert result["environment"]["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_the_threads_are_those_that_numpy_then_has() -> None:
+    code = (
+        "import numpy, threadpoolctl as t; print([p['num_threads'] for p in t.threadpool_info()])"
+    )
+    for threads in (1, 2):
+        out = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **worker_environment("numpy", threads)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert out.stdout.strip() == f"[{threads}]"
