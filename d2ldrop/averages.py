@@ -113,7 +113,7 @@ def predict_mc(
     module = get_backend(backend)
     device = check_device(module, backend, device)
     params = module.init_params([array for layer in layers for array in layer], device)
-    images = module.from_numpy(X, device)
+    images = module.from_numpy(X.copy(), device)
 
     mean, squares = np.zeros((2, len(X), len(layers[-1][1])))
     mean_entropy = np.zeros(len(X))

@@ -78,7 +78,7 @@ def dropout_backward(
     step: int | None = None,
     site: int | None = None,
 ) -> T:
-    """The gradient of ``dropout_layer``: ``mask * dY / (1 - dropout)``, same mask and same scale.
+    """The gradient of ``dropout_layer``: ``mask / (1 - dropout) * dY``, same mask and same scale.
 
     For NumPy, which has no automatic differentiation; it takes the other frameworks' arrays too.
     Give it the ``mask``, or the ``seed``, ``step`` and ``site``, of the forward pass.

@@ -1,7 +1,7 @@
 """The noise of a run: what is drawn, where it goes, and when.
 
 Dropout is one noise of several. What is drawn here comes from the shared streams, and all but two
-are a mask: a backend's ``mask * H / (1 - p)`` takes real numbers and shapes that broadcast as well.
+are a mask: a backend's ``mask / (1 - p) * H`` takes real numbers and shapes that broadcast as well.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import count, islice
@@ -30,6 +31,9 @@ from d2ldrop.recipe import Recipe
 
 OnStep = Callable[[int, int], None]
 OnEpoch = Callable[["EpochResult"], None]
+RUN_AHEAD = 8
+"""Steps that may be under way. Reading a loss waits for a device that still computes; never reading
+one would let MXNet queue a whole epoch, and keep its batches in memory."""
 
 
 @dataclass(frozen=True)
@@ -201,13 +205,18 @@ def train_epochs(
         start = time.perf_counter()
         model = make_model(run.implementation, module, run.weights, recipe, epoch, run.device)
         losses, logits = [], []
-        for batch_loss, batch_logits in train_steps(module, model, X, y, recipe, epoch, run.device):
-            losses.append(batch_loss)
+        queue: deque[Any] = deque()
+        for step, (loss, batch_logits) in enumerate(
+            train_steps(module, model, X, y, recipe, epoch, run.device), start=1
+        ):
             logits.append(batch_logits)
+            queue.append(loss)
+            if len(queue) > RUN_AHEAD:
+                losses.append(module.to_numpy(queue.popleft()))
             if on_step:
-                on_step(epoch * steps_per_epoch + len(losses), recipe.num_epochs * steps_per_epoch)
-        # Read once an epoch, for reading waits for a device that still computes.
-        trace = np.array([module.to_numpy(loss) for loss in losses], np.float64)
+                on_step(epoch * steps_per_epoch + step, recipe.num_epochs * steps_per_epoch)
+        losses += [module.to_numpy(loss) for loss in queue]
+        trace = np.array(losses, np.float64)
         predicted = np.concatenate([module.to_numpy(batch) for batch in logits]).argmax(axis=1)
         seconds = time.perf_counter() - start
 

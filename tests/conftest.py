@@ -20,6 +20,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from d2ldrop import backend_names, get_backend
 from d2ldrop._registry import Backend, install_hint, is_installed
 
+# Many processes share the cores: a thread that waits must not spin. (Read when a framework loads.)
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 REQUIRED = re.findall(r"\w+", os.environ.get("D2LDROP_TEST_BACKENDS", "numpy"))
 hypothesis.settings.register_profile("shared-machine", deadline=None)
 hypothesis.settings.load_profile("shared-machine")

@@ -14,6 +14,7 @@ from d2ldrop import compare_backends
 from d2ldrop.data import load_data
 from d2ldrop.environment import (
     LARGE_PAGES,
+    RECORDED,
     THREADS,
     check_execution,
     check_threads,
@@ -92,7 +93,7 @@ def test_a_result_records_the_environment(tmp_path: Path) -> None:
     d2ldrop("train", "numpy", *SMALL, "--threads", "1", "--out", str(tmp_path), "--name", "run")
     result = json.loads((tmp_path / "run" / "numpy" / "result.json").read_text())
     assert result["environment"] == {
-        **{name: os.environ[name] for name in ("OPENBLAS_CORETYPE",) if name in os.environ},
+        **{name: os.environ[name] for name in RECORDED if name in os.environ},
         **dict.fromkeys(THREADS, "1"),
         "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", LARGE_PAGES["GLIBC_TUNABLES"]),
     }

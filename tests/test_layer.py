@@ -79,6 +79,29 @@ def test_a_given_mask_decides(backend: Module, native: bool) -> None:
     np.testing.assert_allclose(backend.to_numpy(Y), keep / 0.8, rtol=1e-6)
 
 
+def test_the_users_arrays_stay_theirs(backend: Module, backend_name: str) -> None:
+    keep, X = np.ones((2, 8), np.bool_), np.ones((2, 784))
+    Y = dropout_layer(ones(backend, (2, 8)), 0.5, mask=keep)
+    d2ldrop.predict_mc(d2ldrop.initial_weights(0, (784, 4, 3, 10)), X, 2, backend=backend_name)
+    params = (np.ones((784, 4)), np.ones(4), np.ones((4, 3)), np.ones(3), np.ones((3, 10)))
+    backend.init_params(params)
+    for array in (keep, X, *params):
+        array += array  # MXNet makes an array that it shares read-only
+    np.testing.assert_array_equal(backend.to_numpy(Y), 2)
+
+
+def test_large_arrays_are_dropped_as_small_ones(backend: Module) -> None:
+    """From 2**21 elements on, threads draw the mask, and NumPy's work in blocks of rows."""
+    n = 2**21 // 512 + 3
+    X = np.random.default_rng(0).random((n, 512), np.float32) + 1
+    Y = np.asarray(backend.to_numpy(dropout_layer(backend.from_numpy(X.copy()), 0.2, seed=1)))
+    for rows in (slice(0, 40), slice(n - 40, n)):
+        small = backend.from_numpy(X[rows].copy())
+        mask = dropout_mask((n, 512), 0.2, seed=1)[rows]
+        expected = backend.to_numpy(dropout_layer(small, 0.2, mask=mask))
+        np.testing.assert_array_equal(Y[rows], expected)
+
+
 def test_masks_from_views_are_taken(backend: Module) -> None:
     keep = (np.arange(16).reshape(8, 2) % 3 > 0).T[:, ::-1]
     Y = dropout_layer(ones(backend, (2, 8)), 0.5, mask=keep)

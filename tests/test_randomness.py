@@ -211,3 +211,17 @@ def test_another_process_draws_the_same() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == digest(dropout_mask((99, 7), 0.3, seed=5, step=6))
+
+
+@pytest.mark.parametrize("dropout", [0.2, 0.5, 0.3])
+@pytest.mark.parametrize("shape", [(2**21,), (3, 700_001), (2049, 1025)])
+def test_threads_draw_the_same_mask(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dropout: float
+) -> None:
+    for cores in (1, 2, 3, 8):
+        monkeypatch.setattr("d2ldrop._threads.cores", lambda cores=cores: cores)
+        threaded = dropout_mask(shape, dropout, seed=5, step=3, site=1)
+        with monkeypatch.context() as alone:
+            alone.setattr("d2ldrop.randomness.LARGE", 10**9)
+            expected = dropout_mask(shape, dropout, seed=5, step=3, site=1)
+        np.testing.assert_array_equal(threaded, expected)

@@ -1,6 +1,7 @@
 """MXNet's products, its own dropout, and its usual trainer: a Gluon loop."""
 
 # pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportAssignmentType=false
+# pyright: reportGeneralTypeIssues=false
 # (mxnet has no types: it makes most of its functions while it is imported.)
 from __future__ import annotations
 
