@@ -80,7 +80,7 @@ def test_a_given_mask_decides(backend: Module, native: bool) -> None:
 
 
 def test_the_users_arrays_stay_theirs(backend: Module, backend_name: str) -> None:
-    keep, X = np.ones((2, 8), np.bool_), np.ones((2, 784))
+    keep, X = np.ones((2, 8), np.bool_), np.ones((2, 784), np.float32)
     Y = dropout_layer(ones(backend, (2, 8)), 0.5, mask=keep)
     d2ldrop.predict_mc(d2ldrop.initial_weights(0, (784, 4, 3, 10)), X, 2, backend=backend_name)
     params = (np.ones((784, 4)), np.ones(4), np.ones((4, 3)), np.ones(3), np.ones((3, 10)))
