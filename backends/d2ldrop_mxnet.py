@@ -48,9 +48,8 @@ def devices() -> list[str]:
 def from_numpy(array: npt.NDArray[Any], device: str = "cpu") -> Array:
     """An array with the values of ``array``, same shape and dtype."""
     kind, _, index = device.partition(":")
-    # The memory is shared from here on; MXNet makes the array read-only.
-    shared = mx.nd.from_numpy(np.asarray(array, order="C"), zero_copy=True).as_np_ndarray()
-    return shared.as_in_ctx(mx.Context(kind, int(index or 0)))
+    # A copy: the engine's thread would let go of shared memory when Python may have ended.
+    return mx.np.array(array, dtype=array.dtype, ctx=mx.Context(kind, int(index or 0)))
 
 
 def to_numpy(x: Array) -> npt.NDArray[Any]:
@@ -78,7 +77,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
 @use_np
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
     """Trainable parameters with the values of ``arrays``."""
-    params = [from_numpy(array.copy(), device) for array in arrays]
+    params = [from_numpy(array, device) for array in arrays]
     for param in params:
         param.attach_grad()
     return params
@@ -170,10 +169,10 @@ def concise_mlp(
         nn.Dropout(dropout[1], axes),
         nn.Dense(len(b3), in_units=len(W3), dtype=W3.dtype),
     )
-    net.initialize("zeros", from_numpy(b1.copy(), device).ctx)
+    net.initialize("zeros", from_numpy(b1, device).ctx)
     for layer, W, b in ((net[0], W1, b1), (net[2], W2, b2), (net[4], W3, b3)):
-        layer.weight.set_data(from_numpy(W.T.copy(), device))
-        layer.bias.set_data(from_numpy(b.copy(), device))
+        layer.weight.set_data(from_numpy(W.T, device))
+        layer.bias.set_data(from_numpy(b, device))
     return net, gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
 
 
