@@ -31,8 +31,10 @@ RECORDED = (
     "CUDA_VISIBLE_DEVICES",
 )
 """What a result records, where it is set."""
-ONE_THREAD = ("mxnet", "paddle")
-"""Frameworks that compute on one core, or less than all, unless OMP_NUM_THREADS says otherwise."""
+CORES_LEFT_FREE = {"mxnet": 1, "paddle": 0}
+"""Frameworks that compute on one core unless OMP_NUM_THREADS says otherwise, and how many of all cores
+to leave free: MXNet's engine computes in a thread while Python prepares what is next in another, and
+threads that spin on the core that Python needs cost more than they give."""
 LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """For every worker: large arrays in huge pages, where glibc and the kernel have them. A framework
 that takes fresh memory for every result else waits for the kernel longer than it computes."""
@@ -82,14 +84,14 @@ def worker_environment(
     """What is added to the environment ``user`` for a worker of ``backend``.
 
     With ``threads``, every thread pool gets that many; without, frameworks that would leave cores
-    idle get them all, unless the user has set OMP_NUM_THREADS.
+    idle get them, unless the user has set OMP_NUM_THREADS.
     """
     added = {} if "GLIBC_TUNABLES" in user else dict(LARGE_PAGES)
     added |= dict(FAST.get(backend, {})) if execution == "fast" else {}
     if threads is not None:
         return added | dict.fromkeys(THREADS, str(threads))
-    if backend in ONE_THREAD and "OMP_NUM_THREADS" not in user:
-        added["OMP_NUM_THREADS"] = str(cores())
+    if backend in CORES_LEFT_FREE and "OMP_NUM_THREADS" not in user:
+        added["OMP_NUM_THREADS"] = str(max(1, cores() - CORES_LEFT_FREE[backend]))
     return added
 
 

@@ -18,7 +18,6 @@ from d2ldrop.environment import (
     THREADS,
     check_execution,
     check_threads,
-    cores,
     worker_environment,
 )
 from d2ldrop.recipe import Recipe
@@ -27,9 +26,21 @@ from tests.test_cli import SMALL, d2ldrop
 AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
 
 
-@pytest.mark.parametrize("name", ["mxnet", "paddle"])
-def test_a_framework_that_would_leave_cores_idle_gets_them(name: str) -> None:
-    assert worker_environment(name, user={}) == {**LARGE_PAGES, "OMP_NUM_THREADS": str(cores())}
+@pytest.mark.parametrize(
+    ("name", "cores", "threads"),
+    [
+        ("paddle", 1, "1"),
+        ("paddle", 8, "8"),
+        ("mxnet", 1, "1"),
+        ("mxnet", 2, "1"),
+        ("mxnet", 8, "7"),
+    ],
+)
+def test_a_framework_that_would_leave_cores_idle_gets_them(
+    monkeypatch: pytest.MonkeyPatch, name: str, cores: int, threads: str
+) -> None:
+    monkeypatch.setattr("d2ldrop.environment.cores", lambda: cores)
+    assert worker_environment(name, user={}) == {**LARGE_PAGES, "OMP_NUM_THREADS": threads}
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow"])
