@@ -32,8 +32,8 @@ RECORDED = (
 )
 """What a result records, where it is set."""
 CORES_LEFT_FREE = {"mxnet": 1, "paddle": 0}
-"""Frameworks that compute on one core unless OMP_NUM_THREADS says otherwise, and how many of all cores
-to leave free: MXNet's engine computes in a thread while Python prepares what is next in another, and
+"""Frameworks that compute on one core unless OMP_NUM_THREADS says otherwise, and how many of all
+cores to leave free: MXNet's engine computes in a thread while Python prepares what is next, and
 threads that spin on the core that Python needs cost more than they give."""
 LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """For every worker: large arrays in huge pages, where glibc and the kernel have them. A framework
