@@ -53,7 +53,7 @@ def plan_checks(recipe: Recipe, rows: Sequence[Row], first: int, whole: int) -> 
     The concise version draws masks of its own, so it is compared without noise.
     """
     shared = replace(recipe, dtype="float64", rng="shared")
-    quiet = replace(shared, noise="none", input_dropout=0.0)
+    quiet = replace(shared, noise="none", input_dropout=0.0, scaling="inverted")
     scratch = tuple(row for row in rows if row.implementation == "scratch")
     concise = tuple(row for row in rows if row.implementation == "concise")
     checks = []

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from d2ldrop import available_backends, compare_backends, load_data
+from d2ldrop import Recipe, available_backends, compare_backends, load_data
+from d2ldrop.lockstep import plan_checks
 from d2ldrop.runs import load_weights
+from d2ldrop.workplace import Row
 from tests.fakes import install
 
 SMALL = (
@@ -379,3 +381,14 @@ def test_from_python(tmp_path: Path) -> None:
     assert summary["ok"]
     assert ("numpy", "epoch") in events
     assert (Path(summary["folder"]) / "summary.json").exists()
+
+
+def test_every_scratch_recipe_has_its_checks() -> None:
+    """The concise versions' check is without noise, which the original form does not go with."""
+    for options in ({"scaling": "original"}, {"noise": "gaussian"}, {"input_dropout": 0.2}):
+        recipe = Recipe(dtype="float64", **options)  # type: ignore[arg-type]
+        checks = plan_checks(recipe, [Row("numpy", "scratch")], 10, 20)
+        assert [(check.what, check.recipe) for check in checks] == [
+            ("first steps", recipe),
+            ("whole run", recipe),
+        ]
