@@ -386,7 +386,7 @@ def test_from_python(tmp_path: Path) -> None:
 def test_every_scratch_recipe_has_its_checks() -> None:
     """The concise versions' check is without noise, which the original form does not go with."""
     for options in ({"scaling": "original"}, {"noise": "gaussian"}, {"input_dropout": 0.2}):
-        recipe = Recipe(dtype="float64", **options)  # type: ignore[arg-type]
+        recipe = Recipe(dtype="float64", **options)
         checks = plan_checks(recipe, [Row("numpy", "scratch")], 10, 20)
         assert [(check.what, check.recipe) for check in checks] == [
             ("first steps", recipe),
