@@ -385,8 +385,11 @@ def test_from_python(tmp_path: Path) -> None:
 
 def test_every_scratch_recipe_has_its_checks() -> None:
     """The concise versions' check is without noise, which the original form does not go with."""
-    for options in ({"scaling": "original"}, {"noise": "gaussian"}, {"input_dropout": 0.2}):
-        recipe = Recipe(dtype="float64", **options)
+    for recipe in (
+        Recipe(dtype="float64", scaling="original"),
+        Recipe(dtype="float64", noise="gaussian"),
+        Recipe(dtype="float64", input_dropout=0.2),
+    ):
         checks = plan_checks(recipe, [Row("numpy", "scratch")], 10, 20)
         assert [(check.what, check.recipe) for check in checks] == [
             ("first steps", recipe),
