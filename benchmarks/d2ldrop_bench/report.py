@@ -110,7 +110,7 @@ def _startup(summary: dict[str, Any]) -> Table:
 
 def _growth(summary: dict[str, Any]) -> Table:
     result = Table(title="Microseconds an image", title_justify="left")
-    result.add_column("backend")
+    result.add_column("backend", min_width=12)
     result.add_column("dtype")
     measured = _measured(summary)
     cases = [case for row in measured.values() for case in row["cases"]]
@@ -182,7 +182,7 @@ def _draw_layer(figure: Any, summary: dict[str, Any]) -> None:
             axes.bar([i + offset for i in range(len(rates))], rates, 0.4, color=colour, label=label)
         axes.set_xticks(range(len(measured)), map(title, measured), rotation=60, ha="right")
         axes.set(
-            title=f"{n}×{n}, {'forward+backward' if both else 'forward'}, p = 0.5",
+            title=f"{n}×{n}, p = 0.5\n{'forward+backward' if both else 'forward'}",
             ylabel="G elements / s",
         )
         axes.grid(axis="y", alpha=0.3)
