@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import warnings
@@ -76,7 +77,7 @@ def _net(recipe: Recipe) -> nn.Sequential:
 def _lightning(loader: Any, recipe: Recipe) -> Callable[[], None]:
     warnings.simplefilter("ignore")  # its advice on workers and logging
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    import lightning
+    lightning: Any = importlib.import_module("lightning")  # an extra: it may be missing
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:

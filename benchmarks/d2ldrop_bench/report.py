@@ -110,26 +110,18 @@ def _startup(summary: dict[str, Any]) -> Table:
 
 def _growth(summary: dict[str, Any]) -> Table:
     result = Table(title="Microseconds an image", title_justify="left")
-    result.add_column("backend", min_width=12)
-    result.add_column("dtype")
     measured = _measured(summary)
-    cases = [case for row in measured.values() for case in row["cases"]]
-    keys = list(dict.fromkeys((case["what"], case["value"]) for case in cases))
-    for what, value in keys:
-        result.add_column(
-            f"{'batch' if what == 'batch_size' else 'width'} {value:,}", justify="right"
-        )
-    for name, row in measured.items():
-        for dtype in ("float32", "float64"):
-            result.add_row(
-                title(name) if dtype == "float32" else "",
-                dtype,
-                *(
-                    f"{1e6 * statistics.median(case['seconds_per_image']):.1f}"
-                    for case in row["cases"]
-                    if case["dtype"] == dtype
-                ),
-            )
+    for column in ("", "float", *map(title, measured)):
+        result.add_column(column, justify="right" if column else "left")
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row in measured.values():
+        for case in row["cases"]:
+            what = "batch size" if case["what"] == "batch_size" else "hidden width"
+            key = f"{what} {case['value']:,}", case["dtype"].removeprefix("float")
+            cells = rows.setdefault(key, [])
+            cells.append(f"{1e6 * statistics.median(case['seconds_per_image']):.1f}")
+    for key, cells in rows.items():
+        result.add_row(*key, *cells)
     return result
 
 
