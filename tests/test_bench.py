@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from d2ldrop_bench import report
+from d2ldrop_bench import bench, report
 from d2ldrop_bench.products import step_of_products
 from d2ldrop_bench.timing import in_turn, ratios, repeats, spread
 
+from d2ldrop import load_data
 from d2ldrop._registry import Backend
 from d2ldrop.randomness import dropout_mask, initial_weights
 from d2ldrop.recipe import Recipe
@@ -125,3 +127,27 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
     err = d2ldrop("bench", "train", "numpy", "--rounds", "0", *out, status=2)[1]
     assert "rounds must be a number of rounds from 1 to 1,000, got 0" in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_framework_that_does_not_start_is_a_row_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise subprocess.CalledProcessError(1, ["python", "-c", "import numpy"])
+
+    monkeypatch.setattr(bench, "startup", broken)
+    events: list[str] = []
+    summary = bench.run_benchmark(
+        "startup",
+        ["numpy"],
+        load_data("stand-in", train_size=10, test_size=10),
+        rounds=1,
+        threads=None,
+        execution="default",
+        timeout=60,
+        folder=tmp_path,
+        on_event=lambda name, event: events.append(f"{name} {event['event']}"),
+    )
+    assert "import numpy" in summary["backends"]["numpy"]["error"]
+    assert events == ["numpy failed"]
+    assert report.remarks(summary)[-1].startswith("NumPy failed: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,9 +19,6 @@ from d2ldrop.workers import Event, WorkerFailedError
 from d2ldrop.workplace import OnRowEvent, Row, Workplace, laid_out
 from d2ldrop_bench.timing import in_turn, seconds
 
-KINDS = ("layer", "train", "startup", "growth")
-"""dropout_layer alone · an epoch · imports · an epoch's cost by batch size and width."""
-
 
 def run_benchmark(
     kind: str,
@@ -34,7 +32,7 @@ def run_benchmark(
     folder: Path,
     on_event: OnRowEvent,
 ) -> dict[str, Any]:
-    """Measure, and write ``bench.json`` into ``folder``; what it holds.
+    """Measure one ``kind``, and write ``bench.json`` into ``folder``; what it holds.
 
     A framework that fails is a row that says so.
     """
@@ -61,7 +59,7 @@ def run_benchmark(
                 else:
                     task = f"d2ldrop_bench.measure:{kind}"
                     place.run(Row.named(backend), log=log, task=task, rounds=rounds)
-            except WorkerFailedError as error:
+            except (WorkerFailedError, subprocess.CalledProcessError) as error:
                 on_event(backend, {"event": "failed", "message": str(error)})
                 figures = {"error": str(error)}
             rows[backend] = {key: value for key, value in figures.items() if key != "event"}
@@ -105,7 +103,6 @@ def plan(
 
 def startup(backend: str, environment: dict[str, str], rounds: int) -> dict[str, list[float]]:
     """Whole processes: Python alone, ``import d2ldrop``, the framework, and its backend."""
-    import os
 
     def process(code: str) -> Callable[[], float]:
         command = [sys.executable, "-c", code]
