@@ -64,14 +64,19 @@ def manual_seed(seed: int) -> None:
 
 @use_np
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6)."""
+    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6).
+
+    A mask of numbers is scaled already.
+    """
     if dropout == 0:
         return X
     if dropout == 1:
         return 0 * X  # zeros that X's gradient, zero too, flows through
     if mask is None:
         mask = mx.np.random.uniform(size=X.shape, ctx=X.ctx) >= dropout
-    return mask.as_in_ctx(X.ctx).astype(X.dtype, copy=False) / (1 - dropout) * X
+    if mask.dtype == bool:
+        mask = mask.as_in_ctx(X.ctx).astype(X.dtype) / (1 - dropout)
+    return mask * X
 
 
 @use_np

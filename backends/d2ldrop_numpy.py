@@ -56,13 +56,18 @@ def manual_seed(seed: int) -> None:
 
 
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6)."""
+    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6).
+
+    A mask of numbers is scaled already.
+    """
     if dropout == 0:
         return X
     if dropout == 1:
         return np.multiply(0, X, out=np.empty_like(X))
     if mask is None:
         mask = random_mask(X.shape, dropout)
+    if mask.dtype != bool:
+        return np.multiply(mask, X, out=np.empty_like(X))
     Y = np.empty_like(X)
     keep = mask if mask.shape == X.shape else np.broadcast_to(mask, X.shape)
 
@@ -144,27 +149,24 @@ def backward(
     return [X.T @ dZ1, dZ1.sum(axis=0), dW2, dZ2.sum(axis=0), dW3, dO.sum(axis=0)]
 
 
-def softmax(logits: Array) -> Array:
-    """Probabilities (n, 10); a row's maximum is taken out first, so that exp cannot overflow."""
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Array = exp / exp.sum(axis=1, keepdims=True)
-    return probabilities
-
-
 def cross_entropy(logits: Array, y: Array) -> Array:
     """Softmax cross-entropy of integer labels y (n,), averaged over the batch."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=1))
-    loss: Array = (log_sum - shifted[np.arange(len(y)), y]).mean()
+    loss, _ = cross_entropy_and_gradient(logits, y)
     return loss
 
 
-def cross_entropy_gradient(logits: Array, y: Array) -> Array:
-    """The gradient of ``cross_entropy`` with respect to the logits."""
-    dO = softmax(logits)
-    dO[np.arange(len(y)), y] -= 1
+def cross_entropy_and_gradient(logits: Array, y: Array) -> tuple[Array, Array]:
+    """``cross_entropy``, and its gradient with respect to the logits."""
+    # A row's maximum is taken out first, so that exp cannot overflow.
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    exp = np.exp(shifted)
+    total = exp.sum(axis=1, keepdims=True)
+    correct = np.arange(len(y)), y
+    loss: Array = (np.log(total[:, 0]) - shifted[correct]).mean()
+    dO = exp / total  # the softmax
+    dO[correct] -= 1
     dO /= len(y)
-    return dO
+    return loss, dO
 
 
 def train_step(
@@ -181,16 +183,15 @@ def train_step(
     if noise == "dropout":  # the backward pass needs the masks of the forward pass
         _, b1, _, b2, _, _ = params
         first, second = masks
-        if first is None and dropout[0] > 0:
+        if first is None and 0 < dropout[0] < 1:
             first = random_mask((len(X), len(b1)), dropout[0])
-        if second is None and dropout[1] > 0:
+        if second is None and 0 < dropout[1] < 1:
             second = random_mask((len(X), len(b2)), dropout[1])
         masks = first, second
     activations = forward(params, X, dropout, masks, noise)
     logits = activations[-1]
-    loss = cross_entropy(logits, y)
-    dO = lr * cross_entropy_gradient(logits, y)
-    steps = backward(X, activations, dO, dropout, masks, noise)  # lr times the gradients
+    loss, dO = cross_entropy_and_gradient(logits, y)
+    steps = backward(X, activations, lr * dO, dropout, masks, noise)  # lr times the gradients
     for param, step in zip(params, steps, strict=True):
         if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
             step += lr * weight_decay * param
@@ -234,8 +235,8 @@ def concise_mlp(
 def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
     """One step of the optimiser; the batch's loss and logits."""
     logits = net.forward(X, training=True)
-    loss = cross_entropy(logits, y)
-    net.backward(cross_entropy_gradient(logits, y))
+    loss, dO = cross_entropy_and_gradient(logits, y)
+    net.backward(dO)
     trainer.step()
     return loss, logits
 

@@ -51,7 +51,10 @@ def manual_seed(seed: int) -> None:
 
 
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6)."""
+    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6).
+
+    A mask of numbers is scaled already.
+    """
     if dropout == 0:
         return X
     if dropout == 1:
@@ -60,7 +63,9 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         mask = paddle.rand(X.shape, dtype="float32") >= dropout
     if X.dtype == paddle.float16:
         return dropout_layer(X.astype("float32"), dropout, mask=mask).astype("float16")
-    return mask.to(X.place).astype(X.dtype) / (1 - dropout) * X
+    if mask.dtype == paddle.bool:
+        mask = mask.to(X.place).astype(X.dtype) / (1 - dropout)
+    return mask * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

@@ -55,7 +55,10 @@ def manual_seed(seed: int) -> None:
 
 
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6)."""
+    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6).
+
+    A mask of numbers is scaled already.
+    """
     if dropout == 0:
         return X
     with tf.device(X.device):
@@ -65,7 +68,9 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
             mask = tf.random.uniform(tf.shape(X)) >= dropout
         elif not X.shape.is_fully_defined():  # while tracing: a mask must not be broadcast later
             tf.debugging.assert_equal(tf.shape(mask), tf.shape(X), "mask must have the shape of X")
-        return tf.cast(mask, X.dtype) / (1 - dropout) * X
+        if mask.dtype == tf.bool:
+            mask = tf.cast(mask, X.dtype) / (1 - dropout)
+        return mask * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
@@ -107,7 +112,7 @@ def train_step(
 ) -> tuple[list[Array], Array, Array]:
     """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
     # A graph would draw masks from the seed that was set when it was traced.
-    draws = any(mask is None and p > 0 for mask, p in zip(masks, dropout, strict=True))
+    draws = any(mask is None and 0 < p < 1 for mask, p in zip(masks, dropout, strict=True))
     settings = (lr, dropout, noise, weight_decay)
     step = partial(sgd_step, settings) if draws else traced_sgd_step(settings)
     with tf.device(X.device):
@@ -119,6 +124,39 @@ def train_step(
 def traced_sgd_step(settings: Settings) -> Callable[..., tuple[Array, Array]]:
     """``sgd_step`` as a graph of its own: what is settled is not looked at again in every step."""
     return tf.function(partial(sgd_step, settings))
+
+
+def train_steps(
+    params: list[Array],
+    X: Array,
+    y: Array,
+    lr: float,
+    dropout: tuple[float, float],
+    masks: Masks,
+    noise: str = "dropout",
+    weight_decay: float = 0,
+) -> tuple[list[Array], Array, Array]:
+    """``train_step`` after ``train_step``, compiled: the first axis of X, y and masks is theirs."""
+    with tf.device(X.device):
+        losses, logits = compiled_sgd_steps((lr, dropout, noise, weight_decay))(params, X, y, masks)
+    return params, losses, logits
+
+
+@cache
+def compiled_sgd_steps(settings: Settings) -> Callable[..., tuple[Array, Array]]:
+    """A loop of ``sgd_step`` compiled by XLA, which fuses what is done element by element."""
+
+    @tf.function(jit_compile=True)
+    def steps(params: list[Array], X: Array, y: Array, masks: Masks) -> tuple[Array, Array]:
+        def step(i: Array) -> tuple[Array, Array]:
+            first, second = (None if mask is None else mask[i] for mask in masks)
+            return sgd_step(settings, params, X[i], y[i], (first, second))
+
+        return tf.map_fn(
+            step, tf.range(len(X)), parallel_iterations=1, fn_output_signature=(X.dtype, X.dtype)
+        )
+
+    return steps
 
 
 def sgd_step(

@@ -55,14 +55,19 @@ def manual_seed(seed: int) -> None:
 
 
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6)."""
+    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6).
+
+    A mask of numbers is scaled already.
+    """
     if dropout == 0:
         return X
     if dropout == 1:
         return 0 * X  # zeros_like(X) would cut X off from its gradient
     if mask is None:
         mask = torch.rand(X.shape, dtype=torch.float32, device=X.device) >= dropout
-    return mask.to(X) / (1 - dropout) * X
+    if mask.dtype == torch.bool:
+        mask = mask.to(X) / (1 - dropout)
+    return mask * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

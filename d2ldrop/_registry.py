@@ -64,7 +64,10 @@ class Backend(Protocol[Array]):
         ...
 
     def dropout_layer(self, X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-        """``mask / (1 - dropout) * X``; without a mask, a fresh one."""
+        """``mask / (1 - dropout) * X``; without a mask, a fresh one.
+
+        A mask of numbers, which ``d2ldrop.noise`` draws, is scaled already: ``mask * X``.
+        """
         ...
 
     def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

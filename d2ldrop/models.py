@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._registry import Backend
 from d2ldrop.agreement import Weights
 from d2ldrop.averages import scale_weights
-from d2ldrop.noise import draw_noise, dropout_in
+from d2ldrop.noise import draw_noise, dropout_in, noisy_input
 from d2ldrop.randomness import native_seed
 from d2ldrop.recipe import Recipe
 
 IMPLEMENTATIONS = ("scratch", "concise")
+IMAGES_AT_ONCE = 18 * 256
+"""Images in one call of a backend's ``train_steps``: 13 such calls are an epoch of the book's."""
 CONCISE_NOISES = {
     "tensorflow": ("gaussian", "additive", "unit"),
     "mxnet": ("unit",),
@@ -36,8 +39,16 @@ CONCISE_LIMITS = {
 class Model(Protocol):
     """A network with its weights and what trains it; arrays are the framework's."""
 
-    def step(self, X: Any, y: Any, step: int) -> tuple[Any, Any]:
-        """Train on a batch X (n, 784), y (n,); the loss and the logits before the step."""
+    at_once: int
+    """Steps that one call takes at most."""
+
+    def steps(self, X: npt.NDArray[Any], y: npt.NDArray[np.int64], steps: range) -> tuple[Any, Any]:
+        """Train on batches X (k · n, 784), y (k · n,), one after another: a step on each n.
+
+        ``steps`` are k numbers, counted from the run's first step; k is 1 or ``at_once``. Returns
+        the framework's arrays: each step's loss, and the logits before it; (k,) and (k, n, 10), or
+        () and (n, 10) of one step.
+        """
         ...
 
     def predict(self, X: Any) -> Any:
@@ -58,27 +69,41 @@ class Scratch:
         self.module, self.recipe, self.epoch, self.device = module, recipe, epoch, device
         self.names = list(weights)
         self.params = module.init_params(list(weights.values()), device)
+        # Several in one call, where the backend can and a step is its train_step, nothing else.
+        self.train_steps = getattr(module, "train_steps", None)
+        alone = recipe.rng == "shared" and recipe.input_dropout == 0 and recipe.max_norm is None
+        together = self.train_steps and alone
+        self.at_once = max(1, IMAGES_AT_ONCE // recipe.batch_size) if together else 1
 
-    def step(self, X: Any, y: Any, step: int) -> tuple[Any, Any]:
-        """Train on one batch."""
-        noise = draw_noise(self.recipe, self.epoch, step, len(y))
+    def steps(self, X: npt.NDArray[Any], y: npt.NDArray[np.int64], steps: range) -> tuple[Any, Any]:
+        """Train on one batch, or on several in one call."""
+        module, recipe, k = self.module, self.recipe, len(steps)
+        noises = [draw_noise(recipe, self.epoch, step, len(y) // k) for step in steps]
+        sites = list(zip(*(noise.masks for noise in noises), strict=True))
+        train: Any = module.train_step
+        if k > 1:
+            train = self.train_steps
+            X, y = X.reshape(k, -1, X.shape[1]), y.reshape(k, -1)
         first, second = (
-            None if mask is None else self.module.from_numpy(mask, self.device)
-            for mask in noise.masks
+            None
+            if site[0] is None
+            else module.from_numpy(np.stack(site) if k > 1 else site[0], self.device)
+            for site in sites
         )
-        self.params, loss, logits = self.module.train_step(
+        images = module.from_numpy(X, self.device)
+        self.params, losses, logits = train(
             self.params,
-            X,
-            y,
-            self.recipe.lr,
-            noise.dropout,
+            noisy_input(module, images, recipe, self.epoch, steps[0]),
+            module.from_numpy(y, self.device),
+            recipe.lr,
+            noises[0].dropout,
             (first, second),
-            noise.kind,
-            self.recipe.weight_decay,
+            noises[0].kind,
+            recipe.weight_decay,
         )
-        if self.recipe.max_norm is not None:
-            self.params = self.module.clip_norms(self.params, self.recipe.max_norm)
-        return loss, logits
+        if recipe.max_norm is not None:
+            self.params = module.clip_norms(self.params, recipe.max_norm)
+        return losses, logits
 
     def predict(self, X: Any) -> Any:
         """Logits without noise; in the original form with the weights scaled."""
@@ -105,7 +130,8 @@ class Concise:
                 f"{getattr(module, '__name__', 'the backend')} lacks concise_mlp: "
                 "implementation 'scratch' trains it"
             )
-        self.module, self.names = module, list(weights)
+        self.module, self.recipe, self.epoch, self.device = module, recipe, epoch, device
+        self.names, self.at_once = list(weights), 1
         self.net, self.trainer = module.concise_mlp(
             list(weights.values()),
             dropout_in(recipe, epoch)[1],
@@ -114,9 +140,12 @@ class Concise:
             device,
         )
 
-    def step(self, X: Any, y: Any, step: int) -> tuple[Any, Any]:
+    def steps(self, X: npt.NDArray[Any], y: npt.NDArray[np.int64], steps: range) -> tuple[Any, Any]:
         """Train on one batch; the masks are the framework's own."""
-        return self.module.concise_step(self.net, self.trainer, X, y)
+        images = self.module.from_numpy(X, self.device)
+        images = noisy_input(self.module, images, self.recipe, self.epoch, steps[0])
+        labels = self.module.from_numpy(y, self.device)
+        return self.module.concise_step(self.net, self.trainer, images, labels)
 
     def predict(self, X: Any) -> Any:
         """Logits without noise."""

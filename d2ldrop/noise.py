@@ -1,7 +1,7 @@
 """The noise of a run: what is drawn, where it goes, and when.
 
 Dropout is one noise of several. What is drawn here comes from the shared streams, and all but two
-are a mask: a backend's ``mask / (1 - p) * H`` takes real numbers and shapes that broadcast as well.
+are masks of numbers, which are scaled already: a backend's ``dropout_layer`` multiplies by them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._registry import Backend
@@ -61,9 +62,6 @@ SCALINGS = ("inverted", "original")
 """
 
 Array = TypeVar("Array")
-
-# A p so small that 1 - p is 1: a backend then multiplies by the mask and divides by 1.
-UNSCALED = 1e-30
 
 
 @dataclass(frozen=True)
@@ -154,28 +152,27 @@ def draw_noise(recipe: Recipe, epoch: int, step: int, n: int) -> StepNoise:
     if recipe.rng == "native":
         return StepNoise("dropout", dropout, (None, None))
     first, second = (_draw(recipe, p, step, site, n) for site, p in enumerate(dropout))
-    if recipe.scaling == "original":
-        dropout = (UNSCALED if dropout[0] else 0, UNSCALED if dropout[1] else 0)
     kind = recipe.noise if recipe.noise in ("additive", "dropconnect") else "dropout"
     return StepNoise(kind, dropout, (first, second))
 
 
 def _draw(recipe: Recipe, p: float, step: int, site: int, n: int) -> npt.NDArray[Any] | None:
-    """A mask, or what is added; None where there is no noise."""
-    if p == 0:
+    """What a layer is multiplied by, or what is added; None where p leaves nothing to chance."""
+    if p in (0, 1):
         return None
     seed = recipe.seed
     width, next_width = recipe.sizes[site + 1 : site + 3]
     if recipe.noise in ("gaussian", "additive"):
         normal = normal_noise((n, width), seed=seed, step=step, site=site)
-        if recipe.noise == "additive":
-            noise = math.sqrt(p / (1 - p)) * normal
-        else:  # N(1 - p, p (1 - p)), for the layer divides it by 1 - p
-            noise = 1 - p + math.sqrt(p * (1 - p)) * normal
+        mean = 0 if recipe.noise == "additive" else 1
+        noise = mean + math.sqrt(p / (1 - p)) * normal
         return noise.astype(recipe.dtype)
     shape, purpose = {
         "dropout": ((n, width), Purpose.MASK),
         "dropconnect": ((width, next_width), Purpose.DROPCONNECT),
         "unit": ((1, width), Purpose.UNIT),
     }[recipe.noise]
-    return dropout_mask(shape, p, seed=seed, step=step, site=site, purpose=purpose)
+    mask = dropout_mask(shape, p, seed=seed, step=step, site=site, purpose=purpose)
+    kept = 1 if recipe.scaling == "original" else 1 - p
+    # Scaled here, once a step: a framework would do it again to differentiate, and more slowly.
+    return np.divide(mask, kept, dtype=recipe.dtype)

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from d2ldrop.data import Dataset, load_data, to_network
 from d2ldrop.devices import check_device
 from d2ldrop.environment import recorded_environment
 from d2ldrop.models import Model, make_model, recipe_for
-from d2ldrop.noise import noisy_input
 from d2ldrop.randomness import batch_order, initial_weights
 from d2ldrop.recipe import Recipe
 
@@ -198,37 +197,38 @@ def train_epochs(
 ) -> Iterator[EpochResult]:
     """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
     recipe = run.recipe
-    X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
+    n = len(data.train_images)
     test_X = module.from_numpy(to_network(data.test_images, recipe.dtype), run.device)
-    steps_per_epoch = -(-len(X) // recipe.batch_size)
+    steps_per_epoch = -(-n // recipe.batch_size)
     for epoch in range(len(run.history), recipe.num_epochs):
         start = time.perf_counter()
         model = make_model(run.implementation, module, run.weights, recipe, epoch, run.device)
         losses, logits = [], []
         queue: deque[Any] = deque()
-        for step, (loss, batch_logits) in enumerate(
-            train_steps(module, model, X, y, recipe, epoch, run.device), start=1
-        ):
-            logits.append(batch_logits)
-            queue.append(loss)
+        for steps, new_losses, new_logits in train_steps(model, data, recipe, epoch):
+            logits.append(new_logits)
+            queue.append(new_losses)
             if len(queue) > RUN_AHEAD:
                 losses.append(module.to_numpy(queue.popleft()))
             if on_step:
-                on_step(epoch * steps_per_epoch + step, recipe.num_epochs * steps_per_epoch)
-        losses += [module.to_numpy(loss) for loss in queue]
-        trace = np.array(losses, np.float64)
-        predicted = np.concatenate([module.to_numpy(batch) for batch in logits]).argmax(axis=1)
+                for step in steps:
+                    on_step(step + 1, recipe.num_epochs * steps_per_epoch)
+        losses += [module.to_numpy(waiting) for waiting in queue]
+        trace = np.concatenate([loss.ravel() for loss in losses]).astype(np.float64)
+        predicted = np.concatenate(
+            [module.to_numpy(batches).reshape(-1, recipe.sizes[-1]) for batches in logits]
+        ).argmax(axis=1)
         seconds = time.perf_counter() - start
 
-        order = batch_order(recipe.seed, epoch, len(X))
-        sizes = np.diff(np.r_[0 : len(X) : recipe.batch_size, len(X)])
+        order = batch_order(recipe.seed, epoch, n)
+        sizes = np.diff(np.r_[0 : n : recipe.batch_size, n])
         run.trace = np.concatenate([run.trace, trace])
         run.weights = model.weights()
         run.history.append(
             EpochResult(
                 epoch=epoch + 1,
                 train_loss=float(np.average(trace, weights=sizes)),
-                train_accuracy=float(np.mean(predicted == y[order])),
+                train_accuracy=float(np.mean(predicted == data.train_labels[order])),
                 test_accuracy=_accuracy(module.to_numpy(model.predict(test_X)), data.test_labels),
                 seconds=seconds,
             )
@@ -242,25 +242,26 @@ def train_epochs(
 
 
 def train_steps(
-    module: Backend[Any],
-    model: Model,
-    X: npt.NDArray[Any],
-    y: npt.NDArray[np.int64],
-    recipe: Recipe,
-    epoch: int,
-    device: str,
-) -> Iterator[tuple[Any, Any]]:
-    """Take the steps of one epoch; after each, yield the loss and the logits.
+    model: Model, data: Dataset, recipe: Recipe, epoch: int, num_steps: int | None = None
+) -> Iterator[tuple[range, Any, Any]]:
+    """Take the steps of one epoch, or its first ``num_steps``.
 
-    X (n, 784) and y (n,) are all training images and labels, on the host.
+    After each call of the model: which steps it took, counted from the run's first, their losses
+    and their logits.
     """
-    order = batch_order(recipe.seed, epoch, len(X))
-    first_step = epoch * -(-len(X) // recipe.batch_size)
-    for step, i in enumerate(range(0, len(X), recipe.batch_size), start=first_step):
-        rows = order[i : i + recipe.batch_size]
-        images = module.from_numpy(X[rows], device)
-        images = noisy_input(module, images, recipe, epoch, step)
-        yield model.step(images, module.from_numpy(y[rows], device), step)
+    order, n = batch_order(recipe.seed, epoch, len(data.train_images)), recipe.batch_size
+    steps_per_epoch = -(-len(order) // n)
+    end = steps_per_epoch if num_steps is None else min(num_steps, steps_per_epoch)
+    whole = min(end, len(order) // n)  # steps on n images; the last may have fewer
+    step = 0
+    while step < end:
+        taken = model.at_once if step + model.at_once <= whole else 1
+        rows = order[step * n : (step + taken) * n]
+        X = to_network(data.train_images[rows], recipe.dtype)
+        y = data.train_labels[rows].astype(np.int64)
+        steps = range(epoch * steps_per_epoch + step, epoch * steps_per_epoch + step + taken)
+        yield steps, *model.steps(X, y, steps)
+        step += taken
 
 
 def take_steps(
@@ -280,13 +281,11 @@ def take_steps(
     """
     recipe = recipe_for(backend, recipe, implementation)
     module = get_backend(backend)
-    X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
     done = 0
     for epoch in count():
         model = make_model(implementation, module, weights, recipe, epoch, device)
-        steps = train_steps(module, model, X, y, recipe, epoch, device)
-        for _ in islice(steps, num_steps - done):
-            done += 1
+        for steps, _, _ in train_steps(model, data, recipe, epoch, num_steps - done):
+            done += len(steps)
             if on_step:
                 on_step(done, num_steps)
         weights = model.weights()

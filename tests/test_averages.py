@@ -19,14 +19,12 @@ from d2ldrop.averages import (
     scale_weights,
     weight_scaling,
 )
-from d2ldrop.noise import UNSCALED
 from d2ldrop.randomness import Purpose, batch_order, dropout_mask
 from d2ldrop.stand_in import stand_in
 
 Module = Backend[Any]
 Arrays = dict[str, npt.NDArray[Any]]
 DROPOUT = (0.2, 0.5)
-ORIGINAL = (UNSCALED, UNSCALED)
 SMALL = (5, 6, 4, 3)
 
 
@@ -224,8 +222,9 @@ def test_the_original_form_is_the_inverted_one_with_scaled_weights(backend: Modu
     weights, X, dropout = network((784, 12, 9, 10)), inputs(8, 784), (0.2, 0.5)
     masks = mc_masks(8, weights, 0)
     first, second = (backend.from_numpy(mask) for mask in masks)
+    ones = (backend.from_numpy(mask.astype(X.dtype)) for mask in masks)
     images, params = backend.from_numpy(X), backend.init_params(list(weights.values()))
-    found = backend.to_numpy(backend.mlp(params, images, ORIGINAL, (first, second)))
+    found = backend.to_numpy(backend.mlp(params, images, dropout, tuple(ones)))
     H1 = masks[0] * np.maximum(X @ weights["W1"] + weights["b1"], 0)
     H2 = masks[1] * np.maximum(H1 @ weights["W2"] + weights["b2"], 0)
     np.testing.assert_allclose(found, H2 @ weights["W3"] + weights["b3"], atol=1e-12)
@@ -235,23 +234,24 @@ def test_the_original_form_is_the_inverted_one_with_scaled_weights(backend: Modu
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_unscaled_is_the_mask_alone_bit_for_bit(backend: Module, dtype: str) -> None:
+def test_a_mask_of_numbers_is_scaled_already_bit_for_bit(backend: Module, dtype: str) -> None:
     X, mask = inputs(50, 20, dtype), dropout_mask((50, 20), 0.3, seed=0)
-    Y = backend.dropout_layer(backend.from_numpy(X), UNSCALED, mask=backend.from_numpy(mask))
-    np.testing.assert_array_equal(backend.to_numpy(Y), X * mask)
+    for scaled in (mask.astype(dtype), np.divide(mask, 0.7, dtype=dtype)):
+        Y = backend.dropout_layer(backend.from_numpy(X), 0.3, mask=backend.from_numpy(scaled))
+        np.testing.assert_array_equal(backend.to_numpy(Y), X * scaled)
 
 
 def test_a_step_of_the_original_form(backend: Module) -> None:
     """With W = keep V the gradient of V is keep times that of W: V's step moves W by keep**2."""
     weights, X, y = network((784, 12, 9, 10)), inputs(8, 784), np.arange(8)
     masks = mc_masks(8, weights, 0)
-    first, second = (backend.from_numpy(mask) for mask in masks)
+    first, second = (backend.from_numpy(mask.astype(X.dtype)) for mask in masks)
     params, loss, _ = backend.train_step(
         backend.init_params(list(weights.values())),
         backend.from_numpy(X),
         backend.from_numpy(y),
         0.5,
-        ORIGINAL,
+        DROPOUT,
         (first, second),
     )
     scaled = scale_weights(weights, DROPOUT)
@@ -277,12 +277,10 @@ def test_training_in_the_original_form_and_scaling_to_predict() -> None:
     for step in range(160):
         rows = batch_order(0, step // 20, len(X))[100 * (step % 20) :][:100]
         first, second = (
-            dropout_mask((100, width), p, seed=0, step=step, site=site)
+            dropout_mask((100, width), p, seed=0, step=step, site=site).astype(np.float64)
             for site, (width, p) in enumerate(zip((64, 32), DROPOUT, strict=True))
         )
-        params, _, _ = reference.train_step(
-            params, X[rows], y[rows], 0.1, ORIGINAL, (first, second)
-        )
+        params, _, _ = reference.train_step(params, X[rows], y[rows], 0.1, DROPOUT, (first, second))
     trained = dict(zip(weights, params, strict=True))
     scaled = scale_weights(trained, DROPOUT)
     predicted = weight_scaling(scaled, test_X)

@@ -13,7 +13,7 @@ from scipy import stats
 from d2ldrop import Recipe, compare_backends, initial_weights, load_data, train
 from d2ldrop._registry import Backend
 from d2ldrop.agreement import NUM_NUDGES, largest_difference, yardstick
-from d2ldrop.data import Dataset, to_network
+from d2ldrop.data import Dataset
 from d2ldrop.models import CONCISE_NOISES, make_model, recipe_for
 from d2ldrop.randomness import nudged
 from d2ldrop.stand_in import stand_in
@@ -46,7 +46,6 @@ def losses(backend_name: str, module: Module, implementation: str, recipe: Recip
     From weights large enough to learn at once.
     """
     data = Dataset("stand-in", *stand_in(600, 0))
-    X, y = to_network(data.train_images, recipe.dtype), data.train_labels.astype(np.int64)
     means = []
     for seed in range(12):
         run = recipe_for(backend_name, replace(recipe, seed=seed), implementation)
@@ -55,8 +54,8 @@ def losses(backend_name: str, module: Module, implementation: str, recipe: Recip
             for name, array in initial_weights(seed, run.sizes, run.dtype).items()
         }
         model = make_model(implementation, module, weights, run, 0, "cpu")
-        steps = train_steps(module, model, X, y, run, 0, "cpu")
-        means.append(np.mean([module.to_numpy(loss) for loss, _ in steps]))
+        steps = train_steps(model, data, run, 0)
+        means.append(np.mean([module.to_numpy(loss) for _, loss, _ in steps]))
     return np.array(means)
 
 
@@ -92,7 +91,7 @@ def test_the_frameworks_layer_is_the_noise_that_is_asked_for(
         recipe = Recipe(num_hiddens=(10, 10), dropout=(0.2, 0.4), dtype="float64", noise=noise)
         recipe = recipe_for(backend_name, recipe, "concise")
         model = make_model("concise", backend, weights, recipe, 0, "cpu")
-        _, logits = model.step(backend.from_numpy(X), backend.from_numpy(y), 0)
+        _, logits = model.steps(X, y, range(1))
         H2 = np.array(backend.to_numpy(logits))
         if noise in ("dropout", "unit"):
             np.testing.assert_allclose(np.unique(H2), [0, 3 / 0.6], err_msg=noise)
@@ -109,11 +108,12 @@ def test_predictions_have_no_dropout(backend: Module, backend_name: str) -> None
     weights = initial_weights(0, SMALL.sizes, "float64")
     recipe = recipe_for(backend_name, replace(SMALL, dropout=(0.5, 0.5)), "concise")
     model = make_model("concise", backend, weights, recipe, 0, "cpu")
-    X = backend.from_numpy(np.random.default_rng(0).random((8, 784)))
-    model.step(X, backend.from_numpy(np.arange(8)), 0)
-    found = backend.to_numpy(model.predict(X))
+    X = np.random.default_rng(0).random((8, 784))
+    model.steps(X, np.arange(8), range(1))
+    images = backend.from_numpy(X)
+    found = backend.to_numpy(model.predict(images))
     params = backend.init_params(list(model.weights().values()))
-    np.testing.assert_allclose(found, backend.to_numpy(backend.predict(params, X)), atol=1e-14)
+    np.testing.assert_allclose(found, backend.to_numpy(backend.predict(params, images)), atol=1e-14)
 
 
 def test_weights_are_copies_in_the_books_layout(backend: Module, backend_name: str) -> None:
@@ -125,8 +125,7 @@ def test_weights_are_copies_in_the_books_layout(backend: Module, backend_name: s
         np.testing.assert_array_equal(found[name], array)
         assert found[name].dtype == np.float32
         assert found[name].flags.c_contiguous
-    X = backend.from_numpy(np.ones((8, 784), np.float32))
-    model.step(X, backend.from_numpy(np.arange(8)), 0)
+    model.steps(np.ones((8, 784), np.float32), np.arange(8), range(1))
     np.testing.assert_array_equal(found["b3"], weights["b3"])
     assert (model.weights()["b3"] != weights["b3"]).any()
 

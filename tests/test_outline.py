@@ -14,7 +14,7 @@ import pytest
 from d2ldrop._registry import Backend
 
 # What one needs beside the others: NumPy its backward pass, MXNet and NumPy a layer's
-# linear map, TensorFlow what it traces.
+# linear map, TensorFlow what it traces and compiles.
 ALONE = {
     "d2ldrop_numpy": {
         "random_mask",
@@ -22,11 +22,10 @@ ALONE = {
         "linear",
         "relu",
         "backward",
-        "softmax",
-        "cross_entropy_gradient",
+        "cross_entropy_and_gradient",
     },
     "d2ldrop_mxnet": {"linear"},
-    "d2ldrop_tensorflow": {"sgd_step", "traced_sgd_step"},
+    "d2ldrop_tensorflow": {"sgd_step", "traced_sgd_step", "train_steps", "compiled_sgd_steps"},
 }
 
 if (

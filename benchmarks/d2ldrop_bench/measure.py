@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from d2ldrop._registry import get_backend
 from d2ldrop._worker import load_arrays
-from d2ldrop.data import to_network
+from d2ldrop.data import Dataset, to_network
 from d2ldrop.layer import dropout_layer
 from d2ldrop.models import make_model
 from d2ldrop.randomness import initial_weights
@@ -98,12 +99,17 @@ def growth(job: dict[str, Any], emit: Emit) -> None:
         steps = _endless_steps(job, recipe, backend, data)
         next(steps)  # warms up, and traces
 
-        def take(number: int, steps: Iterator[Any] = steps) -> None:
-            *_, (_, logits) = islice(steps, number)
-            backend.to_numpy(logits)
+        def take(number: int, steps: Iterator[Any] = steps) -> float:
+            """Seconds a step, over ``number`` calls of the model."""
+            begun, taken = time.perf_counter(), 0
+            for _ in range(number):
+                numbers, _, logits = next(steps)
+                taken += len(numbers)
+                backend.to_numpy(logits)
+            return (time.perf_counter() - begun) / taken
 
         number = repeats(partial(take, 1), 0.3)
-        timings = [seconds(partial(take, number)) / number for _ in range(job["rounds"])]
+        timings = [take(number) for _ in range(job["rounds"])]
         results.append(
             {
                 "dtype": recipe.dtype,
@@ -116,15 +122,18 @@ def growth(job: dict[str, Any], emit: Emit) -> None:
     emit("figures", cases=results, machine=machine(job["backend"]))
 
 
-def _endless_steps(job: dict[str, Any], recipe: Recipe, backend: Any, data: Any) -> Iterator[Any]:
+def _endless_steps(
+    job: dict[str, Any], recipe: Recipe, backend: Any, data: Dataset
+) -> Iterator[Any]:
     """Steps on whole batches, epoch after epoch."""
     whole = len(data.train_images) // recipe.batch_size * recipe.batch_size
-    X = to_network(data.train_images[:whole], recipe.dtype)
-    y = data.train_labels[:whole].astype(np.int64)
+    data = replace(
+        data, train_images=data.train_images[:whole], train_labels=data.train_labels[:whole]
+    )
     weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
     for epoch in count():
         model = make_model("scratch", backend, weights, recipe, 0, "cpu")
-        yield from train_steps(backend, model, X, y, recipe, epoch, "cpu")
+        yield from train_steps(model, data, recipe, epoch)
 
 
 def _peers(job: dict[str, Any]) -> Any:

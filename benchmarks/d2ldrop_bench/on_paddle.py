@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import paddle
 from paddle import nn
+from threadpoolctl import threadpool_limits
 
 from d2ldrop.layer import dropout_layer
 from d2ldrop.recipe import Recipe
@@ -48,7 +49,16 @@ def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]
         paddle.metric.Accuracy(),
     )
     data = paddle.io.TensorDataset([paddle.to_tensor(X), paddle.to_tensor(y[:, None])])
-    return {"Model.fit": lambda: model.fit(data, batch_size=recipe.batch_size, verbose=0)}
+
+    def fit() -> None:
+        model.fit(data, batch_size=recipe.batch_size, verbose=0)
+
+    def fit_as_imported() -> None:
+        """With the one thread that ``import paddle`` leaves to who has not set OMP_NUM_THREADS."""
+        with threadpool_limits(1):
+            fit()
+
+    return {"Model.fit": fit, "Model.fit, 1 thread": fit_as_imported}
 
 
 def own_dropout(X: Any, dropout: float) -> Any:
