@@ -14,6 +14,8 @@ Result = TypeVar("Result")
 
 LARGE = 2**21
 """Elements from which threads pay for themselves."""
+NEAR = 2**18
+"""Elements of float32 that fit into a core's own cache."""
 
 
 def in_blocks(function: Callable[[slice], Result], n: int, multiple: int = 1) -> list[Result]:
@@ -29,8 +31,18 @@ def in_blocks(function: Callable[[slice], Result], n: int, multiple: int = 1) ->
 
 
 def by_rows(function: Callable[[slice | EllipsisType], object], shape: Sequence[int]) -> None:
-    """Call ``function`` with the rows of an array of ``shape``: all, ``...``, or in blocks."""
-    if math.prod(shape) < LARGE:
+    """Call ``function`` with the rows of an array of ``shape``: all, ``...``, or some at a time.
+
+    As few as a core keeps near it while ``function`` goes over them more than once.
+    """
+    n = math.prod(shape)
+    if n < LARGE:
         function(...)
-    else:
-        in_blocks(function, shape[0])
+        return
+    rows = max(1, NEAR * shape[0] // n)
+
+    def block_of_rows(block: slice) -> None:
+        for i in range(block.start, block.stop, rows):
+            function(slice(i, min(i + rows, block.stop)))
+
+    in_blocks(block_of_rows, shape[0])

@@ -35,9 +35,13 @@ CORES_LEFT_FREE = {"mxnet": 1, "paddle": 0}
 """Frameworks that compute on one core unless OMP_NUM_THREADS says otherwise, and how many of all
 cores to leave free: MXNet's engine computes in a thread while Python prepares what is next, and
 threads that spin on the core that Python needs cost more than they give."""
-LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-"""For every worker: large arrays in huge pages, where glibc and the kernel have them. A framework
-that takes fresh memory for every result else waits for the kernel longer than it computes."""
+MEMORY = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:"
+    f"glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold={2**31}"
+}
+"""For every worker: huge pages, where glibc and the kernel have them, and memory that is freed is
+kept for the next array. A framework that takes fresh pages for every result else waits for the
+kernel longer than it computes."""
 EXECUTIONS = ("default", "fast")
 FAST = {"paddle": {"MKL_DEBUG_CPU_TYPE": "5"}}
 """What ``execution="fast"`` adds, by framework: switches that their makers do not document.
@@ -86,7 +90,7 @@ def worker_environment(
     With ``threads``, every thread pool gets that many; without, frameworks that would leave cores
     idle get them, unless the user has set OMP_NUM_THREADS.
     """
-    added = {} if "GLIBC_TUNABLES" in user else dict(LARGE_PAGES)
+    added = {} if "GLIBC_TUNABLES" in user else dict(MEMORY)
     added |= dict(FAST.get(backend, {})) if execution == "fast" else {}
     if threads is not None:
         return added | dict.fromkeys(THREADS, str(threads))

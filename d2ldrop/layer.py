@@ -9,7 +9,7 @@ import numpy as np
 
 from d2ldrop._checks import check_probability
 from d2ldrop._registry import Backend, backend_of
-from d2ldrop.randomness import dropout_mask
+from d2ldrop.randomness import dropout_mask, scaled
 
 T = TypeVar("T")
 
@@ -143,6 +143,9 @@ def _resolve_mask(
         step=0 if step is None else step,
         site=0 if site is None else site,
     )
+    # Scaled here, sooner than by the frameworks; NumPy's own layer scales as it multiplies.
+    if dropout < 1 and not isinstance(X, np.ndarray) and _dtype(X) in ("float32", "float64"):
+        return backend.from_numpy(scaled(keep, 1 - dropout, _dtype(X)))
     return backend.from_numpy(keep)
 
 

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._registry import Backend
-from d2ldrop.randomness import Purpose, dropout_mask, normal_noise
+from d2ldrop.randomness import Purpose, dropout_mask, normal_noise, scaled
 
 if TYPE_CHECKING:
     from d2ldrop.recipe import Recipe
@@ -175,4 +174,4 @@ def _draw(recipe: Recipe, p: float, step: int, site: int, n: int) -> npt.NDArray
     mask = dropout_mask(shape, p, seed=seed, step=step, site=site, purpose=purpose)
     kept = 1 if recipe.scaling == "original" else 1 - p
     # Scaled here, once a step: a framework would do it again to differentiate, and more slowly.
-    return np.divide(mask, kept, dtype=recipe.dtype)
+    return scaled(mask, kept, recipe.dtype)

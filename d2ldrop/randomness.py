@@ -13,13 +13,14 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from itertools import pairwise
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._checks import check_probability, check_word
-from d2ldrop._threads import LARGE, in_blocks
+from d2ldrop._threads import LARGE, by_rows, in_blocks
 
 
 class Purpose(IntEnum):
@@ -108,6 +109,19 @@ def dropout_mask(
         uniform = (bits.random_raw(tied.size) >> np.uint64(11)) * 2.0**-53
         keep[tied] = uniform >= fraction
     return keep.reshape(shape)
+
+
+def scaled(
+    mask: npt.NDArray[np.bool_], kept: float, dtype: npt.DTypeLike
+) -> npt.NDArray[np.floating[Any]]:
+    """``mask / kept``, of ``dtype``, as numbers to multiply by."""
+    numbers = np.empty(mask.shape, dtype)
+
+    def fill(rows: slice | EllipsisType) -> None:
+        np.divide(mask[rows], numbers.dtype.type(kept), out=numbers[rows])
+
+    by_rows(fill, mask.shape)
+    return numbers
 
 
 def _random_bytes(bits: np.random.Philox, n: int, *, threaded: bool) -> npt.NDArray[np.uint8]:

@@ -13,7 +13,7 @@ import pytest
 from d2ldrop import compare_backends
 from d2ldrop.data import load_data
 from d2ldrop.environment import (
-    LARGE_PAGES,
+    MEMORY,
     RECORDED,
     THREADS,
     check_execution,
@@ -40,12 +40,12 @@ def test_a_framework_that_would_leave_cores_idle_gets_them(
     monkeypatch: pytest.MonkeyPatch, name: str, cores: int, threads: str
 ) -> None:
     monkeypatch.setattr("d2ldrop.environment.cores", lambda: cores)
-    assert worker_environment(name, user={}) == {**LARGE_PAGES, "OMP_NUM_THREADS": threads}
+    assert worker_environment(name, user={}) == {**MEMORY, "OMP_NUM_THREADS": threads}
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow"])
 def test_the_others_choose_their_threads_themselves(name: str) -> None:
-    assert worker_environment(name, user={}) == LARGE_PAGES
+    assert worker_environment(name, user={}) == MEMORY
 
 
 def test_what_the_user_has_set_stays() -> None:
@@ -55,7 +55,7 @@ def test_what_the_user_has_set_stays() -> None:
 
 def test_threads_bind_every_pool() -> None:
     added = worker_environment("paddle", 3, user={"OMP_NUM_THREADS": "1"})
-    assert added == {**LARGE_PAGES, **dict.fromkeys(THREADS, "3")}
+    assert added == {**MEMORY, **dict.fromkeys(THREADS, "3")}
 
 
 def test_fast_execution_is_paddles_alone(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_result_records_the_environment(tmp_path: Path) -> None:
     assert result["environment"] == {
         **{name: os.environ[name] for name in RECORDED if name in os.environ},
         **dict.fromkeys(THREADS, "1"),
-        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", LARGE_PAGES["GLIBC_TUNABLES"]),
+        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MEMORY["GLIBC_TUNABLES"]),
     }
 
 

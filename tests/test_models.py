@@ -233,3 +233,74 @@ def test_what_else_is_refused() -> None:
         train("numpy", record=["x"])
     with pytest.raises(TypeError, match="record must be a sequence of activations, got 'act"):
         train("numpy", record="activations")
+
+
+# Several steps in one call
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"noise": "none"},
+        {"noise": "unit", "weight_decay": 0.01},
+        {"noise": "dropconnect", "dropout": (0.3, 0)},
+        {"noise": "additive", "lr": 0.1},
+        {"scaling": "original", "dropout": (0.2, 1)},
+    ],
+    ids=str,
+)
+def test_steps_in_one_call_are_those_one_by_one(
+    backend: Module, backend_name: str, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    if not hasattr(backend, "train_steps"):
+        pytest.skip("it takes one step a call")
+    data, recipe = Dataset("stand-in", *stand_in(330, 10)), replace(SMALL, batch_size=20, **changes)
+    weights = initial_weights(0, recipe.sizes, recipe.dtype)
+
+    def stepped(together: int, num_steps: int) -> tuple[list[int], Any]:
+        monkeypatch.setattr("d2ldrop.models.IMAGES_AT_ONCE", 20 * together)
+        calls: list[int] = []
+        found = take_steps(
+            backend_name,
+            weights,
+            recipe,
+            data,
+            num_steps,
+            on_step=lambda done, _: calls.append(done),
+        )
+        return calls, found
+
+    calls, found = stepped(6, 27)  # an epoch: two calls of six, four whole batches, one of ten
+    assert calls == [6, 12, 13, 14, 15, 16, 17, 23, 24, 25, 26, 27]
+    one_by_one, expected = stepped(1, 27)
+    assert one_by_one == list(range(1, 28))
+    assert largest_difference(found, expected) < 1e-12
+    assert largest_difference(found, weights) > 1e-3
+
+
+def test_what_a_step_does_beside_its_train_step_keeps_steps_apart(backend: Module) -> None:
+    weights = initial_weights(0, SMALL.sizes)
+    for recipe in (
+        replace(SMALL, max_norm=3.0),
+        replace(SMALL, input_dropout=0.2),
+        replace(SMALL, rng="native"),
+    ):
+        assert make_model("scratch", backend, weights, recipe, 0, "cpu").at_once == 1
+    together = make_model("scratch", backend, weights, Recipe(), 0, "cpu").at_once
+    assert together == (18 if hasattr(backend, "train_steps") else 1)
+
+
+def test_an_epoch_in_few_calls_reports_every_step(backend: Module, backend_name: str) -> None:
+    """Losses, accuracy and progress of steps that one call took."""
+    if not hasattr(backend, "train_steps"):
+        pytest.skip("it takes one step a call")
+    data = Dataset("stand-in", *stand_in(5000, 100))
+    recipe = replace(SMALL, batch_size=200, num_epochs=1)
+    done: list[int] = []
+    run = train(backend_name, recipe, data=data, on_step=lambda step, _: done.append(step))
+    expected = train("numpy", recipe, data=data)
+    assert done == list(range(1, 26))
+    np.testing.assert_allclose(run.trace, expected.trace, rtol=1e-10)
+    assert run.history[0].train_accuracy == expected.history[0].train_accuracy
+    assert run.history[0].test_accuracy == expected.history[0].test_accuracy
