@@ -98,7 +98,7 @@ def dropout_mask(
         """Decide a block; which elements are tied, and the stream, which goes on after it."""
         bits = stream(seed, purpose, a=step, b=site, blocks=block.start // BYTES)
         drawn = _random_bytes(bits, block.stop - block.start, threaded=n >= LARGE)
-        keep[block] = drawn >= int(threshold)
+        np.greater_equal(drawn, int(threshold), out=keep[block])
         tied = np.flatnonzero(drawn == int(threshold)) if fraction > 0 else np.empty(0, np.intp)
         return block.start + tied, bits
 

@@ -1,0 +1,138 @@
+"""The loop over epochs, its curves and its sums: what the frameworks' modules share."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from matplotlib import pyplot as plt
+from tqdm import tqdm
+
+from d2ldrop._checks import check_positive
+
+__all__ = ["Accumulator", "Animator", "plt", "train"]
+
+FMTS = ("-", "m--", "g-.", "r:")
+
+
+class Accumulator:
+    """Sums over n variables.
+
+    >>> metric = Accumulator(2)
+    >>> metric.add(1, 2)
+    >>> metric.add(3, 4)
+    >>> metric[0], metric[1]
+    (4.0, 6.0)
+    """
+
+    def __init__(self, n: int) -> None:
+        self.data = [0.0] * n
+
+    def add(self, *args: Any) -> None:
+        """Add to each of them."""
+        self.data = [a + float(b) for a, b in zip(self.data, args, strict=True)]
+
+    def reset(self) -> None:
+        """Begin again at 0."""
+        self.data = [0.0] * len(self.data)
+
+    def __getitem__(self, index: int) -> float:
+        return self.data[index]
+
+
+class Animator:
+    """Curves that grow while a network trains.
+
+    In a notebook the figure is drawn again after each point. In a script it is there when training
+    has ended: ``plt.show()`` shows it, and ``plt.savefig("curves.png")`` keeps it, with a screen or
+    without.
+    """
+
+    def __init__(
+        self,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        legend: Sequence[str] = (),
+        xlim: tuple[float, float] | None = None,
+        ylim: tuple[float, float] | None = None,
+        xscale: str = "linear",
+        yscale: str = "linear",
+        fmts: Sequence[str] = FMTS,
+        figsize: tuple[float, float] = (3.5, 2.5),
+    ) -> None:
+        self.fig, self.axes = plt.subplots(figsize=figsize, layout="constrained")
+        self.legend, self.fmts = legend, fmts
+        self.axes.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
+        self.axes.set(xlim=xlim, ylim=ylim)
+        self.axes.grid()
+        self.X: list[list[float]] = []
+        self.Y: list[list[float]] = []
+        self.lines: list[Any] = []
+
+    def add(self, x: float | Sequence[float], y: float | Iterable[float | None] | None) -> None:
+        """Add a point to each curve: ``y`` has one value a curve, None adds none to it."""
+        ys = list(y) if isinstance(y, Iterable) else [y]
+        xs = list(x) if isinstance(x, Sequence) else [x] * len(ys)
+        while len(self.lines) < len(ys):
+            k = len(self.lines)
+            label = self.legend[k] if k < len(self.legend) else None
+            self.lines += self.axes.plot([], [], self.fmts[k % len(self.fmts)], label=label)
+            self.X.append([])
+            self.Y.append([])
+            if label:
+                self.axes.legend()
+        for k, (a, b) in enumerate(zip(xs, ys, strict=True)):
+            if b is not None:
+                self.X[k].append(float(a))
+                self.Y[k].append(float(b))
+                self.lines[k].set_data(self.X[k], self.Y[k])
+        self.axes.relim()
+        self.axes.autoscale_view()
+        self._show()
+
+    def _show(self) -> None:
+        if "ipykernel" in sys.modules:
+            display = importlib.import_module("IPython.display")  # there is one in a notebook
+            display.display(self.fig)
+            display.clear_output(wait=True)
+
+
+def train(
+    num_epochs: int,
+    epoch: Callable[[], tuple[float, float]],
+    evaluate: Callable[[], float],
+    max_loss: float | None,
+    min_accuracy: float | None,
+) -> Animator:
+    """Train epoch after epoch and draw the three curves.
+
+    Raises:
+        TypeError, ValueError: ``num_epochs`` is no positive integer.
+        AssertionError: the last epoch's loss or accuracies are not what was asked for.
+    """
+    check_positive(num_epochs, "num_epochs")
+    animator = Animator(
+        xlabel="epoch",
+        xlim=(1, max(2, num_epochs)),
+        ylim=(0.3, 0.9),
+        legend=["train loss", "train acc", "test acc"],
+    )
+    hidden = sys.stderr is None or not sys.stderr.isatty()
+    bar = tqdm(range(1, num_epochs + 1), desc="training", unit="epoch", disable=hidden)
+    loss = accuracy = test_accuracy = math.nan
+    for number in bar:
+        loss, accuracy = epoch()
+        test_accuracy = evaluate()
+        animator.add(number, (loss, accuracy, test_accuracy))
+        bar.set_postfix(loss=f"{loss:.3f}", acc=f"{accuracy:.3f}", test=f"{test_accuracy:.3f}")
+    if max_loss is not None and not loss <= max_loss:
+        raise AssertionError(f"expected a training loss of at most {max_loss}, got {loss:.4f}")
+    for name, value in (("training", accuracy), ("test", test_accuracy)):
+        if min_accuracy is not None and not min_accuracy <= value <= 1:
+            raise AssertionError(
+                f"expected a {name} accuracy from {min_accuracy} to 1, got {value:.4f}"
+            )
+    return animator

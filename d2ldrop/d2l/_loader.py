@@ -1,0 +1,80 @@
+"""Fashion-MNIST in batches, epoch after epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from d2ldrop._checks import check_positive
+from d2ldrop.data import load_data
+
+Batch = TypeVar("Batch")
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.uint8]
+
+
+class Loader(Generic[Batch]):
+    """Batches of images and labels; each iteration goes over all of them once."""
+
+    def __init__(
+        self,
+        images: Images,
+        labels: Labels,
+        batch_size: int,
+        to_batch: Callable[[Images, Labels], Batch],
+        permutation: Callable[[int], npt.NDArray[np.integer[Any]]] | None,
+        resize: int | None,
+    ) -> None:
+        self.images, self.labels, self.batch_size = images, labels, batch_size
+        self.to_batch, self.permutation, self.resize = to_batch, permutation, resize
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        n = len(self.images)
+        order = self.permutation(n) if self.permutation else np.arange(n)
+        for i in range(0, n, self.batch_size):
+            rows = order[i : i + self.batch_size]
+            images = self.images[rows]
+            if self.resize is not None:
+                images = resized(images, self.resize)
+            yield self.to_batch(images, self.labels[rows])
+
+
+def loaders(
+    batch_size: int,
+    resize: int | None,
+    to_batch: Callable[[Images, Labels], Batch],
+    permutation: Callable[[int], npt.NDArray[np.integer[Any]]],
+) -> tuple[Loader[Batch], Loader[Batch]]:
+    """Batches to train with, in a fresh order each epoch, and to test with.
+
+    Raises:
+        TypeError, ValueError: ``batch_size`` or ``resize`` is no positive integer.
+        DataError: the data cannot be had; ``d2ldrop data --help`` says what to do.
+    """
+    check_positive(batch_size, "batch_size")
+    if resize is not None:
+        check_positive(resize, "resize")
+    data = load_data("auto")
+    return (
+        Loader(data.train_images, data.train_labels, batch_size, to_batch, permutation, resize),
+        Loader(data.test_images, data.test_labels, batch_size, to_batch, None, resize),
+    )
+
+
+def resized(images: Images, size: int) -> Images:
+    """Images (n, 28, 28) as (n, size, size), bilinear."""
+    from PIL import Image
+
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+            for image in images
+        ]
+    )

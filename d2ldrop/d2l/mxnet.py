@@ -1,0 +1,133 @@
+"""The names of *Dive into Deep Learning* that its section 4.6 needs, in MXNet.
+
+Import it before ``mxnet``, as the book does: it lends MXNet what its import wants of NumPy.
+Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
+"""
+
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+# pyright: reportOperatorIssue=false
+# (mxnet has no types: it makes most of its functions while it is imported.)
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from d2ldrop._imports import mxnet_import
+from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
+from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
+
+with mxnet_import():
+    import mxnet as mx
+    from mxnet import autograd, gluon
+    from mxnet.util import use_np
+
+__all__ = [
+    "Accumulator",
+    "Animator",
+    "accuracy",
+    "evaluate_accuracy",
+    "load_data_fashion_mnist",
+    "plt",
+    "sgd",
+    "train_ch3",
+    "train_epoch_ch3",
+]
+
+Array: TypeAlias = mx.np.ndarray
+Batch: TypeAlias = tuple[Array, Array]
+
+
+def load_data_fashion_mnist(
+    batch_size: int, resize: int | None = None
+) -> tuple[Loader[Batch], Loader[Batch]]:
+    """Batches to train and to test with: X float32 (n, 1, 28, 28) in [0, 1], y int32 (n,).
+
+    ``resize`` makes the images that many pixels wide and high. The order comes from MXNet's
+    generator. Raises what ``d2ldrop.load_data`` raises.
+    """
+
+    @use_np
+    def to_batch(images: Images, labels: Labels) -> Batch:
+        X = np.divide(images[:, None], 255, dtype=np.float32)
+        return mx.np.array(X), mx.np.array(labels, dtype="int32")
+
+    @use_np
+    def permutation(n: int) -> Any:
+        return mx.np.random.uniform(size=n).asnumpy().argsort(kind="stable")
+
+    return loaders(batch_size, resize, to_batch, permutation)
+
+
+@use_np
+def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
+    """A step of minibatch SGD on gradients of a sum of losses."""
+    for param in params:
+        param[:] = param - lr * param.grad / batch_size
+
+
+@use_np
+def accuracy(y_hat: Array, y: Array) -> float:
+    """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
+    classes = y_hat.argmax(axis=1) if y_hat.ndim > 1 else y_hat
+    return float((classes.astype(y.dtype) == y).sum())
+
+
+@use_np
+def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
+    """The fraction of right predictions; MXNet trains only where it records."""
+    metric = Accumulator(2)  # right, of all
+    for X, y in data_iter:
+        metric.add(accuracy(net(X), y), len(y))
+    return metric[0] / metric[1]
+
+
+@use_np
+def train_epoch_ch3(
+    net: Callable[[Array], Array],
+    train_iter: Iterable[Batch],
+    loss: Callable[[Array, Array], Array],
+    updater: Any,
+) -> tuple[float, float]:
+    """Train for an epoch, in training mode; the mean loss and the accuracy over it.
+
+    ``updater`` is a ``gluon.Trainer`` or a function of the batch size, as ``sgd``. ``loss`` gives
+    one loss an example.
+    """
+    step = updater.step if isinstance(updater, gluon.Trainer) else updater
+    metric = Accumulator(3)  # sum of losses, right, of all
+    for X, y in train_iter:
+        with autograd.record():
+            y_hat = net(X)
+            losses = loss(y_hat, y)
+        losses.backward()
+        step(len(y))
+        metric.add(losses.sum(), accuracy(y_hat, y), len(y))
+    return metric[0] / metric[2], metric[1] / metric[2]
+
+
+def train_ch3(
+    net: Callable[[Array], Array],
+    train_iter: Iterable[Batch],
+    test_iter: Iterable[Batch],
+    loss: Callable[[Array, Array], Array],
+    num_epochs: int,
+    updater: Any,
+    *,
+    max_loss: float | None = None,
+    min_accuracy: float | None = None,
+) -> Animator:
+    """Train, and draw loss and accuracies by epoch (section 3.6); the curves.
+
+    Raises:
+        AssertionError: in the end the training loss is above ``max_loss``, or an accuracy below
+            ``min_accuracy``; not given, nothing is asserted.
+    """
+    return train(
+        num_epochs,
+        lambda: train_epoch_ch3(net, train_iter, loss, updater),
+        lambda: evaluate_accuracy(net, test_iter),
+        max_loss,
+        min_accuracy,
+    )

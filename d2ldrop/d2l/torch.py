@@ -1,0 +1,128 @@
+"""The names of *Dive into Deep Learning* that its section 4.6 needs, in PyTorch.
+
+Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
+from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
+
+__all__ = [
+    "Accumulator",
+    "Animator",
+    "accuracy",
+    "evaluate_accuracy",
+    "load_data_fashion_mnist",
+    "plt",
+    "sgd",
+    "train_ch3",
+    "train_epoch_ch3",
+]
+
+Array: TypeAlias = torch.Tensor
+Batch: TypeAlias = tuple[Array, Array]
+
+
+def load_data_fashion_mnist(
+    batch_size: int, resize: int | None = None
+) -> tuple[Loader[Batch], Loader[Batch]]:
+    """Batches to train and to test with: X float32 (n, 1, 28, 28) in [0, 1], y int64 (n,).
+
+    ``resize`` makes the images that many pixels wide and high. The order comes from PyTorch's
+    generator. Raises what ``d2ldrop.load_data`` raises.
+    """
+
+    def to_batch(images: Images, labels: Labels) -> Batch:
+        X = torch.from_numpy(images[:, None]).float() / 255
+        return X, torch.from_numpy(labels.astype(np.int64))
+
+    return loaders(batch_size, resize, to_batch, lambda n: torch.randperm(n).numpy())
+
+
+def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
+    """A step of minibatch SGD on gradients of a sum of losses, which are then 0 again."""
+    with torch.no_grad():
+        for param in params:
+            grad = param.grad
+            if grad is not None:  # None: the loss does not depend on it
+                param -= lr * grad / batch_size
+                grad.zero_()
+
+
+def accuracy(y_hat: Array, y: Array) -> float:
+    """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
+    classes = y_hat.argmax(dim=1) if y_hat.ndim > 1 else y_hat
+    return float((classes.type(y.dtype) == y).sum())
+
+
+def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
+    """The fraction of right predictions, in evaluation mode."""
+    if isinstance(net, nn.Module):
+        net.eval()
+    metric = Accumulator(2)  # right, of all
+    with torch.no_grad():
+        for X, y in data_iter:
+            metric.add(accuracy(net(X), y), len(y))
+    return metric[0] / metric[1]
+
+
+def train_epoch_ch3(
+    net: Callable[[Array], Array],
+    train_iter: Iterable[Batch],
+    loss: Callable[[Array, Array], Array],
+    updater: Any,
+) -> tuple[float, float]:
+    """Train for an epoch, in training mode; the mean loss and the accuracy over it.
+
+    ``updater`` is an optimiser of ``torch.optim`` or a function of the batch size, as ``sgd``.
+    ``loss`` gives one loss an example, or their mean.
+    """
+    if isinstance(net, nn.Module):
+        net.train()
+    metric = Accumulator(3)  # sum of losses, right, of all
+    for X, y in train_iter:
+        y_hat = net(X)
+        mean = loss(y_hat, y).mean()
+        if isinstance(updater, torch.optim.Optimizer):
+            updater.zero_grad()
+            mean.backward()  # type: ignore[no-untyped-call] # torch has not typed it
+            updater.step()
+        else:
+            (mean * len(y)).backward()  # type: ignore[no-untyped-call] # nor here
+            updater(len(y))
+        metric.add(float(mean.detach()) * len(y), accuracy(y_hat.detach(), y), len(y))
+    return metric[0] / metric[2], metric[1] / metric[2]
+
+
+def train_ch3(
+    net: Callable[[Array], Array],
+    train_iter: Iterable[Batch],
+    test_iter: Iterable[Batch],
+    loss: Callable[[Array, Array], Array],
+    num_epochs: int,
+    updater: Any,
+    *,
+    max_loss: float | None = None,
+    min_accuracy: float | None = None,
+) -> Animator:
+    """Train, and draw loss and accuracies by epoch (section 3.6); the curves.
+
+    Raises:
+        AssertionError: in the end the training loss is above ``max_loss``, or an accuracy below
+            ``min_accuracy``; not given, nothing is asserted.
+    """
+    return train(
+        num_epochs,
+        lambda: train_epoch_ch3(net, train_iter, loss, updater),
+        lambda: evaluate_accuracy(net, test_iter),
+        max_loss,
+        min_accuracy,
+    )

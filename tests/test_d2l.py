@@ -1,0 +1,207 @@
+"""The book's names: section 4.6 as its readers type it, both versions, on each framework."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from d2ldrop._registry import Backend
+from d2ldrop.d2l._curves import Accumulator, Animator, train
+from d2ldrop.d2l._loader import Loader, resized
+from d2ldrop.data import load_data
+from tests.d2l_listings import BATCH_SIZE, LISTINGS
+
+mpl.use("Agg")
+FRAMEWORKS = ("torch", "tensorflow", "mxnet", "paddle")
+
+
+@pytest.fixture
+def d2l(backend: Backend[Any], backend_name: str) -> Any:
+    backend.manual_seed(0)
+    return importlib.import_module(f"d2ldrop.d2l.{backend_name}")
+
+
+# The listing for Paddle makes a tensor of a tensor.
+@pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")
+@pytest.mark.slow
+@pytest.mark.only(*FRAMEWORKS)
+@pytest.mark.parametrize("version", ["scratch", "concise"])
+def test_the_sections_listings_train(d2l: Any, backend_name: str, version: str) -> None:
+    """Ten epochs, as the book has them; its own expectations hold on the real images."""
+    net, loss, updater = LISTINGS[backend_name, version](d2l)
+    train_iter, test_iter = d2l.load_data_fashion_mnist(BATCH_SIZE)
+    expected = (
+        {"max_loss": 0.5, "min_accuracy": 0.7} if load_data("auto").name == "fashion-mnist" else {}
+    )
+    curves = d2l.train_ch3(net, train_iter, test_iter, loss, 10, updater, **expected)
+    losses, accuracies, test_accuracies = curves.Y
+    print(backend_name, version, losses[-1], accuracies[-1], test_accuracies[-1])
+    assert all(np.array_equal(X, range(1, 11)) for X in curves.X)
+    assert losses[-1] < min(losses[0], 1.0)
+    assert test_accuracies[-1] == d2l.evaluate_accuracy(net, test_iter)
+    d2l.plt.close("all")
+
+
+def test_the_modules_line_up() -> None:
+    """One outline: the same public functions with the same parameters (TensorFlow's sgd beside)."""
+    outlines = {}
+    for framework in FRAMEWORKS:
+        source = Path(find_spec("d2ldrop.d2l").submodule_search_locations[0])  # type: ignore[union-attr, index] # it is a package
+        tree = ast.parse((source / f"{framework}.py").read_text())
+        (names,) = (node.value for node in tree.body if isinstance(node, ast.Assign))
+        functions = {
+            node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)
+        }
+        public = ast.literal_eval(names)
+        outlines[framework] = (
+            public,
+            {
+                name: [arg.arg for arg in (*functions[name].args, *functions[name].kwonlyargs)]
+                for name in functions
+                if name in public
+            },
+        )
+    grads = outlines["tensorflow"][1]["sgd"]
+    assert grads == ["params", "grads", "lr", "batch_size"]
+    grads.remove("grads")
+    assert all(outline == outlines["torch"] for outline in outlines.values())
+    assert len(outlines["torch"][1]) == 6
+
+
+@pytest.mark.only(*FRAMEWORKS)
+def test_batches(d2l: Any, backend: Backend[Any], backend_name: str) -> None:
+    """Shapes and values of the book's loaders; another order each epoch, the same after a seed."""
+    train_iter, test_iter = d2l.load_data_fashion_mnist(250)
+    data = load_data("auto")
+    X, y = next(iter(test_iter))
+    images = data.test_images[:250].astype(np.float32) / 255
+    found = backend.to_numpy(X)
+    assert found.shape == ((250, 28, 28, 1) if backend_name == "tensorflow" else (250, 1, 28, 28))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.reshape(images.shape), images, rtol=1e-6)
+    np.testing.assert_array_equal(backend.to_numpy(y), data.test_labels[:250])
+    firsts = []
+    for seed in (1, None, 1):
+        if seed is not None:
+            backend.manual_seed(seed)
+        firsts.append(np.array(backend.to_numpy(next(iter(train_iter))[1])))
+    np.testing.assert_array_equal(firsts[0], firsts[2])
+    assert (firsts[0] != firsts[1]).any()
+    X, _ = next(iter(d2l.load_data_fashion_mnist(2, resize=64)[0]))
+    assert sorted(X.shape) == [1, 2, 64, 64]
+
+
+@pytest.mark.only(*FRAMEWORKS)
+def test_training_drops_and_evaluation_does_not(d2l: Any, backend_name: str) -> None:
+    net, loss, updater = LISTINGS[backend_name, "concise"](d2l)
+    train_iter, test_iter = d2l.load_data_fashion_mnist(BATCH_SIZE)
+    train_iter.images, train_iter.labels = train_iter.images[:2560], train_iter.labels[:2560]
+    test_iter.images, test_iter.labels = test_iter.images[:500], test_iter.labels[:500]
+    trained = [d2l.train_epoch_ch3(net, train_iter, loss, updater)[1] for _ in range(3)]
+    found = [d2l.evaluate_accuracy(net, test_iter) for _ in range(3)]
+    assert len(set(found)) == 1  # nothing is dropped: each evaluation is the same
+    assert max(trained) > 0.1
+    train_iter.images, train_iter.labels = train_iter.images[:256], train_iter.labels[:256]
+    losses = [
+        d2l.train_epoch_ch3(net, train_iter, loss, nothing(backend_name, updater))[0]
+        for _ in range(2)
+    ]
+    assert losses[0] != losses[1]  # with weights as they are: other masks, another loss
+
+
+def nothing(backend_name: str, updater: Any) -> Any:
+    """The updater with a learning rate of 0."""
+    if backend_name == "torch":
+        updater.param_groups[0]["lr"] = 0.0
+    elif backend_name == "tensorflow":
+        updater.learning_rate = 0.0
+    elif backend_name == "mxnet":
+        updater.set_learning_rate(0.0)
+    else:
+        updater.set_lr(0.0)
+    return updater
+
+
+@pytest.mark.only(*FRAMEWORKS)
+def test_sgd_divides_a_sums_gradient(d2l: Any, backend: Backend[Any], backend_name: str) -> None:
+    (param,) = backend.init_params([np.array([[1.0, 2.0]])])
+    X = backend.from_numpy(np.array([[3.0, 5.0]]))
+    if backend_name == "tensorflow":
+        d2l.sgd([param], [X], 0.5, 10)
+    elif backend_name == "mxnet":
+        from mxnet import autograd
+
+        with autograd.record():
+            total = (param * X).sum()
+        total.backward()
+        d2l.sgd([param], 0.5, 10)
+    else:
+        (param * X).sum().backward()
+        d2l.sgd([param], 0.5, 10)
+    np.testing.assert_allclose(backend.to_numpy(param), [[0.85, 1.75]], rtol=1e-6)
+
+
+@pytest.mark.only(*FRAMEWORKS)
+def test_accuracy_counts(d2l: Any, backend: Backend[Any]) -> None:
+    y_hat = backend.from_numpy(np.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]]))
+    assert d2l.accuracy(y_hat, backend.from_numpy(np.array([0, 2]))) == 1.0
+
+
+# What they share, without a framework
+
+
+def test_expectations_are_asserted_only_when_asked_for() -> None:
+    def run(**expected: Any) -> Animator:
+        limits = {"max_loss": None, "min_accuracy": None, **expected}
+        return train(2, lambda: (0.6, 0.8), lambda: 0.75, **limits)
+
+    curves = run()
+    assert curves.Y == [[0.6, 0.6], [0.8, 0.8], [0.75, 0.75]]
+    run(max_loss=0.6, min_accuracy=0.75)
+    with pytest.raises(AssertionError, match=r"training loss of at most 0\.5, got 0\.6000"):
+        run(max_loss=0.5)
+    with pytest.raises(AssertionError, match=r"test accuracy from 0\.78 to 1, got 0\.7500"):
+        run(min_accuracy=0.78)
+    with pytest.raises(ValueError, match="num_epochs"):
+        train(0, lambda: (0.6, 0.8), lambda: 0.75, None, None)
+
+
+def test_a_loss_that_is_not_finite_is_not_what_was_expected() -> None:
+    with pytest.raises(AssertionError, match="got nan"):
+        train(1, lambda: (float("nan"), 0.8), lambda: 0.75, 0.5, None)
+
+
+def test_the_curves_are_drawn_without_a_screen(tmp_path: Any) -> None:
+    animator = Animator(xlabel="epoch", legend=["loss", "acc"], xlim=(1, 3), ylim=(0, 1))
+    animator.add(1, (0.5, None))
+    animator.add(2, (0.25, 0.75))
+    assert (animator.X, animator.Y) == ([[1.0, 2.0], [2.0]], [[0.5, 0.25], [0.75]])
+    animator.fig.savefig(tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_an_accumulator_adds_and_begins_again() -> None:
+    metric = Accumulator(2)
+    metric.add(1, 2.5)
+    metric.add(np.float32(1), 0)
+    assert (metric[0], metric[1]) == (2.0, 2.5)
+    metric.reset()
+    assert metric[0] == 0
+
+
+def test_the_last_batch_may_be_smaller_and_images_grow() -> None:
+    images = np.arange(7 * 784, dtype=np.uint64).astype(np.uint8).reshape(7, 28, 28)
+    loader = Loader(images, np.arange(7, dtype=np.uint8), 3, lambda X, y: (X, y), None, 56)
+    batches = list(loader)
+    assert len(loader) == 3
+    assert [X.shape for X, _ in batches] == [(3, 56, 56), (3, 56, 56), (1, 56, 56)]
+    assert np.concatenate([y for _, y in batches]).tolist() == list(range(7))
+    constant = np.full((1, 28, 28), 9, np.uint8)
+    assert (resized(constant, 40) == 9).all()
