@@ -113,7 +113,8 @@ def test_training_drops_and_evaluation_does_not(d2l: Any, backend_name: str) -> 
         d2l.train_epoch_ch3(net, train_iter, loss, nothing(backend_name, updater))[0]
         for _ in range(2)
     ]
-    assert losses[0] != losses[1]  # with weights as they are: other masks, another loss
+    # The weights stay what they are: another loss, by more than rounding, comes of other masks.
+    assert abs(losses[0] - losses[1]) > 1e-4
 
 
 def nothing(backend_name: str, updater: Any) -> Any:
