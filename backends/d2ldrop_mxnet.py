@@ -75,8 +75,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if mask is None:
         mask = mx.np.random.uniform(size=X.shape, ctx=X.ctx) >= dropout
     if mask.dtype == bool:
-        mask = mask.as_in_ctx(X.ctx).astype(X.dtype) / (1 - dropout)
-    return mask * X
+        mask = mask.astype(X.dtype) / (1 - dropout)
+    return mask.as_in_ctx(X.ctx) * X
 
 
 @use_np

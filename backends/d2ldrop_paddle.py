@@ -64,8 +64,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if X.dtype == paddle.float16:
         return dropout_layer(X.astype("float32"), dropout, mask=mask).astype("float16")
     if mask.dtype == paddle.bool:
-        mask = mask.to(X.place).astype(X.dtype) / (1 - dropout)
-    return mask * X
+        mask = mask.astype(X.dtype) / (1 - dropout)
+    return mask.to(X.place) * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

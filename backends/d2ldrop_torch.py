@@ -66,8 +66,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if mask is None:
         mask = torch.rand(X.shape, dtype=torch.float32, device=X.device) >= dropout
     if mask.dtype == torch.bool:
-        mask = mask.to(X) / (1 - dropout)
-    return mask * X
+        mask = mask.to(X.dtype) / (1 - dropout)
+    return mask.to(X.device) * X
 
 
 def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:

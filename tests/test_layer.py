@@ -462,3 +462,13 @@ def test_integers_are_refused(backend: Module, dtype: str) -> None:
 def test_what_is_no_array_is_refused(backend: Module, X: object) -> None:
     with pytest.raises(TypeError, match=f"X must be an array of one of .* got {type(X).__name__}"):
         d2ldrop.dropout_layer(X, 0.5)
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_masks_move_to_the_device_of_x(backend: Module, dtype: str) -> None:
+    """Seen on PyTorch's device without memory: an operation over two devices is an error there."""
+    X = backend.from_numpy(np.ones((3, 5), dtype)).to("meta")
+    for options in ({"seed": 0}, {"mask": np.ones((3, 5), bool)}, {}):
+        Y = dropout_layer(X, 0.5, **options)
+        assert (str(Y.device), Y.dtype, Y.shape) == ("meta", X.dtype, X.shape)
