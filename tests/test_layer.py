@@ -469,6 +469,7 @@ def test_what_is_no_array_is_refused(backend: Module, X: object) -> None:
 def test_masks_move_to_the_device_of_x(backend: Module, dtype: str) -> None:
     """Seen on PyTorch's device without memory: an operation over two devices is an error there."""
     X = backend.from_numpy(np.ones((3, 5), dtype)).to("meta")
-    for options in ({"seed": 0}, {"mask": np.ones((3, 5), bool)}, {}):
+    cases: list[dict[str, Any]] = [{"seed": 0}, {"mask": np.ones((3, 5), bool)}, {}]
+    for options in cases:
         Y = dropout_layer(X, 0.5, **options)
         assert (str(Y.device), Y.dtype, Y.shape) == ("meta", X.dtype, X.shape)
