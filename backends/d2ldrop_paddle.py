@@ -16,6 +16,7 @@ import numpy.typing as npt
 import paddle
 from paddle import nn
 from paddle.nn import functional as F
+from paddle.utils.dlpack import from_dlpack
 
 from d2ldrop.noise import noise_layer
 
@@ -37,6 +38,8 @@ def devices() -> list[str]:
 
 def from_numpy(array: npt.NDArray[Any], device: str = "cpu") -> Array:
     """A tensor with the values of ``array``, same shape and dtype."""
+    if device == "cpu" and array.flags.carray:  # share the memory
+        return from_dlpack(array.__dlpack__())
     return paddle.to_tensor(array, place=device)
 
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from d2ldrop.noise import noise_layer
+from d2ldrop.randomness import ALIGNMENT
 
 Array: TypeAlias = tf.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]
@@ -40,6 +41,9 @@ def devices() -> list[str]:
 
 def from_numpy(array: npt.NDArray[Any], device: str = "cpu") -> Array:
     """A tensor with the values of ``array``, same shape and dtype."""
+    # TensorFlow can share the memory of an array on its alignment, and aborts without it.
+    if device == "cpu" and array.flags.carray and array.ctypes.data % ALIGNMENT == 0:
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     with tf.device(device):
         return tf.constant(array)
 

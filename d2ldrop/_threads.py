@@ -14,20 +14,28 @@ Result = TypeVar("Result")
 
 LARGE = 2**21
 """Elements from which threads pay for themselves."""
-NEAR = 2**18
-"""Elements of float32 that fit into a core's own cache."""
+NEAR = 2**19
+"""Elements to go over at a time, for they stay in a core's own cache until the next pass."""
 
 
 def in_blocks(function: Callable[[slice], Result], n: int, multiple: int = 1) -> list[Result]:
     """What ``function`` returns for each block of range(n), in order: a block and a thread a core.
 
-    Blocks begin at a multiple of ``multiple``. (With more and smaller ones the threads would wait
-    for the interpreter longer than they gain.)
+    Blocks begin at a multiple of ``multiple``. The calling thread takes the first one itself; the
+    others are new each time, for the system puts threads that it wakes onto one core, at times.
     """
     size = multiple * math.ceil(n / (cores() * multiple))
-    blocks = [slice(i, min(i + size, n)) for i in range(0, n, size)]
-    with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(function, blocks))
+    first, *others = parts(slice(0, n), size)
+    if not others:
+        return [function(first)]
+    with ThreadPoolExecutor(len(others)) as pool:
+        results = pool.map(function, others)
+        return [function(first), *results]
+
+
+def parts(block: slice, size: int) -> list[slice]:
+    """``block`` cut into parts of ``size``; the last may be smaller."""
+    return [slice(i, min(i + size, block.stop)) for i in range(block.start, block.stop, size)]
 
 
 def by_rows(function: Callable[[slice | EllipsisType], object], shape: Sequence[int]) -> None:
@@ -42,7 +50,7 @@ def by_rows(function: Callable[[slice | EllipsisType], object], shape: Sequence[
     rows = max(1, NEAR * shape[0] // n)
 
     def block_of_rows(block: slice) -> None:
-        for i in range(block.start, block.stop, rows):
-            function(slice(i, min(i + rows, block.stop)))
+        for part in parts(block, rows):
+            function(part)
 
     in_blocks(block_of_rows, shape[0])

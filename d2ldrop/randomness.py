@@ -10,6 +10,7 @@ Philox: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from itertools import pairwise
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._checks import check_probability, check_word
-from d2ldrop._threads import LARGE, by_rows, in_blocks
+from d2ldrop._threads import LARGE, NEAR, by_rows, in_blocks, parts
 
 
 class Purpose(IntEnum):
@@ -43,6 +44,10 @@ BYTES = 32
 """Bytes in one of Philox's blocks, by which its counter counts."""
 
 
+ALIGNMENT = 64
+"""Bytes: where an array begins that frameworks can use without copying it."""
+
+
 def stream(
     seed: int, purpose: Purpose, a: int = 0, b: int = 0, blocks: int = 0
 ) -> np.random.Philox:
@@ -50,10 +55,39 @@ def stream(
 
     It begins ``blocks`` blocks of 32 bytes after the stream's start.
     """
-    # As uint64 arrays: NumPy would make float64 of a list with a word above 2**63 in it.
-    key = np.array([seed, purpose], dtype=np.uint64)
-    counter = np.array([blocks, 0, a, b], dtype=np.uint64)
-    return np.random.Philox(key=key, counter=counter)
+    return np.random.Philox(key=_words(seed, purpose), counter=_words(blocks, 0, a, b))
+
+
+def _words(*integers: int) -> npt.NDArray[np.uint64]:
+    """As NumPy would not make them of a list with a word above 2**63, but float64."""
+    return np.array(integers, dtype=np.uint64)
+
+
+class _OwnGenerator(threading.local):
+    """A generator of each thread's own, to be set to one stream after another.
+
+    A new one asks the system for randomness, which its key replaces: 8 µs of the 50 of a mask.
+    """
+
+    def __init__(self) -> None:
+        self.bits = np.random.Philox(0)
+
+    def stream(
+        self, seed: int, purpose: Purpose, a: int = 0, b: int = 0, blocks: int = 0
+    ) -> np.random.Philox:
+        """As the function ``stream``; what was returned before goes on from there too."""
+        self.bits.state = {
+            "bit_generator": "Philox",
+            "state": {"key": _words(seed, purpose), "counter": _words(blocks, 0, a, b)},
+            "buffer": _words(0, 0, 0, 0),
+            "buffer_pos": 4,  # used up
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        return self.bits
+
+
+_own = _OwnGenerator()
 
 
 def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
@@ -92,22 +126,25 @@ def dropout_mask(
     if dropout in (0, 1):
         return np.full(shape, dropout == 0)
     keep = np.empty(n, np.bool_)
+    key = seed, purpose, step, site
     threshold, fraction = divmod(256 * dropout, 1)
 
-    def draw(block: slice) -> tuple[npt.NDArray[np.intp], np.random.Philox]:
-        """Decide a block; which elements are tied, and the stream, which goes on after it."""
-        bits = stream(seed, purpose, a=step, b=site, blocks=block.start // BYTES)
-        drawn = _random_bytes(bits, block.stop - block.start, threaded=n >= LARGE)
-        np.greater_equal(drawn, int(threshold), out=keep[block])
-        tied = np.flatnonzero(drawn == int(threshold)) if fraction > 0 else np.empty(0, np.intp)
-        return block.start + tied, bits
+    def draw(block: slice) -> npt.NDArray[np.intp]:
+        """Decide a block; which elements are tied."""
+        bits = _own.stream(*key, blocks=block.start // BYTES)
+        tied = [np.empty(0, np.intp)]
+        for part in parts(block, NEAR):
+            drawn = _random_bytes(bits, part.stop - part.start, threaded=n >= LARGE)
+            np.greater_equal(drawn, int(threshold), out=keep[part])
+            if fraction > 0:
+                tied.append(part.start + np.flatnonzero(drawn == int(threshold)))
+        return np.concatenate(tied)
 
-    decided = in_blocks(draw, n, BYTES) if n >= LARGE else [draw(slice(0, n))]
+    tied = np.concatenate(in_blocks(draw, n, BYTES)) if n >= LARGE else draw(slice(0, n))
     if fraction > 0:
-        tied = np.concatenate([positions for positions, _ in decided])
-        _, bits = decided[-1]
-        uniform = (bits.random_raw(tied.size) >> np.uint64(11)) * 2.0**-53
-        keep[tied] = uniform >= fraction
+        blocks, words = divmod(-(-n // 8), BYTES // 8)  # drawn so far
+        drawn = _own.stream(*key, blocks=blocks).random_raw(words + tied.size)[words:]
+        keep[tied] = (drawn >> np.uint64(11)) * 2.0**-53 >= fraction
     return keep.reshape(shape)
 
 
@@ -115,13 +152,23 @@ def scaled(
     mask: npt.NDArray[np.bool_], kept: float, dtype: npt.DTypeLike
 ) -> npt.NDArray[np.floating[Any]]:
     """``mask / kept``, of ``dtype``, as numbers to multiply by."""
-    numbers = np.empty(mask.shape, dtype)
+    numbers = _aligned(mask.shape, np.dtype(dtype))
+    scale = numbers.dtype.type(1) / numbers.dtype.type(kept)
 
     def fill(rows: slice | EllipsisType) -> None:
-        np.divide(mask[rows], numbers.dtype.type(kept), out=numbers[rows])
+        np.copyto(numbers[rows], mask[rows])  # converts a whole array faster than divide does
+        np.multiply(numbers[rows], scale, out=numbers[rows])
 
     by_rows(fill, mask.shape)
     return numbers
+
+
+def _aligned(shape: Sequence[int], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """An empty array that begins at a multiple of ALIGNMENT, as NumPy's own do only by chance."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _random_bytes(bits: np.random.Philox, n: int, *, threaded: bool) -> npt.NDArray[np.uint8]:
