@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 LARGE = 2**21
 """Elements from which threads pay for themselves."""
-NEAR = 2**19
+NEAR = 2**20
 """Elements to go over at a time, for they stay in a core's own cache until the next pass."""
 
 
