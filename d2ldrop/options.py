@@ -13,6 +13,7 @@ from d2ldrop.data import Dataset, load_data
 from d2ldrop.environment import EXECUTIONS
 from d2ldrop.recipe import PRESETS, Recipe
 
+TIMEOUT = "Seconds without a sign of life after which a worker counts as hung."
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -100,7 +101,7 @@ def worker_options(command: Command) -> Command:
             type=float,
             default=300,
             show_default=True,
-            help="Seconds without a sign of life after which a worker counts as hung.",
+            help=TIMEOUT,
         ),
     ):
         command = option(command)

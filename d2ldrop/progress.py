@@ -10,7 +10,12 @@ from tqdm import tqdm
 from d2ldrop._registry import title
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}{postfix}]"
-PHASES = {"lockstep": "lockstep check", "train": "training", "benchmark": "benchmark"}
+PHASES = {
+    "lockstep": "lockstep check",
+    "train": "training",
+    "benchmark": "benchmark",
+    "experiment": "experiment",
+}
 
 
 class Progress:
@@ -46,11 +51,12 @@ class Progress:
                     total=event["total"],
                     desc=text,
                     bar_format=BAR,
-                    leave=event["phase"] == "train",
+                    leave=event["phase"] in ("train", "experiment"),
                     dynamic_ncols=True,
                 )
             else:
-                self.say(f"{text}, {event['total']:,} steps")
+                unit = "epochs" if event["phase"] == "experiment" else "steps"
+                self.say(f"{text}, {event['total']:,} {unit}")
         if self._bar:
             self._bar.update(event["done"] - self._bar.n)
 

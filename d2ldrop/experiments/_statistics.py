@@ -1,0 +1,104 @@
+"""Means, confidence intervals and paired tests over seeds.
+
+Runs of one seed share weights, order and masks wherever they can, so arms are compared seed by
+seed: Student's paired t-test, with Holm's correction when there are several comparisons (Holm, "A
+simple sequentially rejective multiple test procedure", Scand. J. Statistics 6, 1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+CONFIDENCE = 0.95
+LEVEL = 1 - CONFIDENCE
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds and its 95 % confidence interval; None with fewer than two seeds."""
+
+    mean: float
+    interval: tuple[float, float] | None
+
+    def __str__(self) -> str:
+        """With the interval, if there is one, in brackets."""
+        text = number(self.mean)
+        if self.interval is None:
+            return text
+        return f"{text} [{number(self.interval[0])}, {number(self.interval[1])}]"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One entry of a table: its estimate, and how it differs from the baseline."""
+
+    estimate: Estimate
+    difference: Estimate | None  # None for the baseline itself
+    p: float | None  # of the paired test, corrected; None without a test
+
+    @property
+    def significant(self) -> bool:
+        """Whether the difference is, at the level 0.05."""
+        return self.p is not None and self.p < LEVEL
+
+
+def number(value: float) -> str:
+    """As tables have it: 11.87, 0.032, 1.2e-12."""
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
+
+
+def estimate(values: Float64) -> Estimate:
+    """The mean of ``values`` (seeds,) with the interval of Student's t."""
+    mean, n = float(np.mean(values)), len(values)
+    if n < 2:
+        return Estimate(mean, None)
+    from scipy import stats  # takes a while, and workers do not test
+
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * stats.sem(values))
+    return Estimate(mean, (mean - half, mean + half))
+
+
+def paired_p(values: Float64, baseline: Float64) -> float | None:
+    """The p-value of the paired t-test, two-sided; None with fewer than two seeds."""
+    differences = values - baseline
+    if len(differences) < 2:
+        return None
+    if np.ptp(differences) == 0:  # the same in every seed: no spread for a test to go by
+        return 1.0 if differences[0] == 0 else 0.0
+    from scipy import stats
+
+    return float(stats.ttest_rel(values, baseline).pvalue)
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's correction: the chance of a single false alarm among them stays below the level.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(factors * np.array(p_values)[order]), 1)
+    return [float(p) for p in corrected]
+
+
+def compare(entries: Mapping[str, Float64], baselines: Mapping[str, str]) -> dict[str, Comparison]:
+    """Each entry (seeds,) beside its baseline; a baseline is its own."""
+    others = [name for name in entries if name != baselines[name]]
+    raw = [paired_p(entries[name], entries[baselines[name]]) for name in others]
+    tested = [p for p in raw if p is not None]
+    p_values = dict(zip(others, holm(tested) if tested else raw, strict=True))
+    return {
+        name: Comparison(
+            estimate(values),
+            estimate(values - entries[baselines[name]]) if name in others else None,
+            p_values.get(name),
+        )
+        for name, values in entries.items()
+    }

@@ -1,0 +1,68 @@
+"""When dropout is on: always, early, late, falling, or never.
+
+Liu et al., "Dropout reduces underfitting" (ICML 2023); Rennie, Goel and Thomas, "Annealed dropout
+training of deep networks" (SLT 2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from d2ldrop.data import Dataset
+from d2ldrop.experiments._experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments._figures import curves, panels
+from d2ldrop.experiments._measures import train_error
+from d2ldrop.experiments._sentences import best
+from d2ldrop.training import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ALWAYS = "always"
+LABELS = {**TEST_ERROR, "train_error": "training error, dropout off (%)"}
+
+
+def arms(setting: Setting) -> list[Arm]:
+    """Half of the epochs with dropout, and all or none."""
+    recipe = setting.recipe
+    half = max(1, recipe.num_epochs // 2)
+    schedules = {
+        ALWAYS: "constant",
+        f"early: the first {half} epochs": f"early:{half}",
+        f"late: after {half} epochs": f"late:{half}",
+        "falling to none": f"linear:{recipe.num_epochs}",
+    }
+    found = [Arm(name, replace(recipe, schedule=value)) for name, value in schedules.items()]
+    return [*found, Arm("never", replace(recipe, dropout=(0, 0)))]
+
+
+def measure(run: Run, data: Dataset) -> dict[str, float]:
+    """The training error as the test error is measured."""
+    return {"train_error": train_error(run, data)}
+
+
+def draw(results: Results) -> Figure:
+    """Both errors over the epochs."""
+    figure, all_axes = panels(len(LABELS))
+    for axes, (key, label) in zip(all_axes, LABELS.items(), strict=True):
+        curves(axes, {name: results.curve(name, key) for name in results.names}, ylabel=label)
+    return figure
+
+
+def conclude(results: Results) -> str:
+    """The best, and what is significantly better or worse than dropout throughout."""
+    errors = {name: results.last(name, "test_error") for name in results.names}
+    return best(errors, ALWAYS, "test error")
+
+
+EXPERIMENT = Experiment(
+    question="When should dropout be on: always, early, late, or less and less?",
+    arms=arms,
+    baseline=ALWAYS,
+    metrics=LABELS,
+    draw=draw,
+    conclude=conclude,
+    measure=measure,
+    each_epoch=True,
+)
