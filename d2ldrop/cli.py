@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from safetensors.numpy import save_file
+from tqdm import tqdm
 
 import d2ldrop
 from d2ldrop import data as data_module
@@ -442,7 +443,8 @@ def evaluate(
         log = scratch / "worker.log"
         row = Row.named(backend)
         save_file(arrays, scratch / "weights.safetensors")
-        place.run(row, log=log, task="evaluate", weights=str(scratch / "weights.safetensors"))
+        with Console(stderr=True).status(f"{title(backend)} evaluates"):  # on a terminal alone
+            place.run(row, log=log, task="evaluate", weights=str(scratch / "weights.safetensors"))
     loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
     click.echo(
         f"{title(backend)}: test loss {loss}, test accuracy {found['accuracy']:.4f} "
@@ -457,7 +459,8 @@ def backends() -> None:
     for column in ("backend", "framework", "version", "state", "devices"):
         table.add_column(column, overflow="fold")
     with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
-        for name in backend_names():
+        # On a terminal alone; each takes a second or two.
+        for name in tqdm(backend_names(), "starting each", leave=False, disable=None):
             table.add_row(name, title(name), *_probe(name, Path(folder) / f"{name}.log"))
     _console().print(table)
 

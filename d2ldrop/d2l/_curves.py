@@ -48,7 +48,7 @@ class Animator:
 
     In a notebook the figure is drawn again after each point. In a script it is there when training
     has ended: ``plt.show()`` shows it, and ``plt.savefig("curves.png")`` keeps it, with a screen or
-    without.
+    without. Of several panels the first has the curves, as in the book.
     """
 
     def __init__(
@@ -61,9 +61,14 @@ class Animator:
         xscale: str = "linear",
         yscale: str = "linear",
         fmts: Sequence[str] = FMTS,
+        nrows: int = 1,
+        ncols: int = 1,
         figsize: tuple[float, float] = (3.5, 2.5),
     ) -> None:
-        self.fig, self.axes = plt.subplots(figsize=figsize, layout="constrained")
+        self.fig, axes = plt.subplots(
+            nrows, ncols, figsize=figsize, layout="constrained", squeeze=False
+        )
+        self.axes = axes[0, 0]
         self.legend, self.fmts = legend, fmts
         self.axes.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
         self.axes.set(xlim=xlim, ylim=ylim)
@@ -116,6 +121,7 @@ def train(
     check_positive(num_epochs, "num_epochs")
     animator = Animator(
         xlabel="epoch",
+        ylabel="loss (nats), accuracy",
         xlim=(1, max(2, num_epochs)),
         ylim=(0.3, 0.9),
         legend=["train loss", "train acc", "test acc"],

@@ -85,7 +85,7 @@ def dots(axes: Axes, entries: Mapping[str, Float64], label: str) -> None:
         axes.plot(found.mean, row, "o", color=COLOURS[0], markersize=6)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlabel(label)
+    axes.set_xlabel(f"{label}: mean, 95 % interval and | seeds")
     axes.grid(alpha=0.3, axis="x")
 
 

@@ -59,17 +59,21 @@ def compared(results: Results, metric: str) -> Compared:
 
 
 def draw(results: Results) -> Figure:
-    """The test error against the number of samples."""
+    """By how much the test error with dropout on exceeds that without, seed by seed."""
     figure, (axes,) = panels(1)
     errors = compared(results, "test_error")
     off = errors.pop(OFF)
-    lines = {
-        "dropout on, mean of samples": np.stack(list(errors.values()), axis=1),
-        "dropout off (weight scaling)": np.repeat(off[:, None], len(SAMPLES), axis=1),
-    }
+    excess = np.stack([error - off for error in errors.values()], axis=1)
+    label = "test error less that of weight scaling (points)"
     curves(
-        axes, lines, SAMPLES, xlabel="samples (masks)", ylabel=TEST_ERROR["test_error"], log=True
+        axes,
+        {"dropout on, mean of samples": excess},
+        SAMPLES,
+        xlabel="samples (masks)",
+        ylabel=label,
+        log=True,
     )
+    axes.axhline(0, color="#777777", linewidth=0.8)
     return figure
 
 
