@@ -15,18 +15,18 @@ def versus(
     """
     found = compare({what: values, other: baseline}, {what: other, other: other})[what]
     assert found.difference is not None
-    assert found.p is not None
     assert found.difference.interval is not None
+    test = "no spread to test" if found.p is None else f"p = {found.p:.2g}"
     mean, (low, high) = found.difference.mean, sorted(abs(x) for x in found.difference.interval)
     if not found.significant:
         return (
             f"{quantity} does not differ significantly between '{what}' and '{other}' "
-            f"({found.difference} {unit}, p = {found.p:.2g})"
+            f"({found.difference} {unit}, {test})"
         )
     return (
         f"{quantity} is {number(abs(mean))} {unit} {'lower' if mean < 0 else 'higher'} for "
         f"'{what}' than for '{other}' "
-        f"(95 % interval {number(low)} to {number(high)}, p = {found.p:.2g})"
+        f"(95 % interval {number(low)} to {number(high)}, {test})"
     )
 
 

@@ -64,12 +64,15 @@ def estimate(values: Float64) -> Estimate:
 
 
 def paired_p(values: Float64, baseline: Float64) -> float | None:
-    """The p-value of the paired t-test, two-sided; None with fewer than two seeds."""
+    """The p-value of the paired t-test, two-sided.
+
+    None with fewer than two seeds, and where the difference is the same in all of them, rounding
+    aside: there is no spread then for a test to go by.
+    """
     differences = values - baseline
-    if len(differences) < 2:
+    rounding = 1e-12 * np.abs([values, baseline]).max()
+    if len(differences) < 2 or np.ptp(differences) <= rounding:
         return None
-    if np.ptp(differences) == 0:  # the same in every seed: no spread for a test to go by
-        return 1.0 if differences[0] == 0 else 0.0
     from scipy import stats
 
     return float(stats.ttest_rel(values, baseline).pvalue)
@@ -91,9 +94,9 @@ def holm(p_values: list[float]) -> list[float]:
 def compare(entries: Mapping[str, Float64], baselines: Mapping[str, str]) -> dict[str, Comparison]:
     """Each entry (seeds,) beside its baseline; a baseline is its own."""
     others = [name for name in entries if name != baselines[name]]
-    raw = [paired_p(entries[name], entries[baselines[name]]) for name in others]
-    tested = [p for p in raw if p is not None]
-    p_values = dict(zip(others, holm(tested) if tested else raw, strict=True))
+    raw = {name: paired_p(entries[name], entries[baselines[name]]) for name in others}
+    tested = {name: p for name, p in raw.items() if p is not None}
+    p_values = dict(zip(tested, holm(list(tested.values())), strict=True))
     return {
         name: Comparison(
             estimate(values),
