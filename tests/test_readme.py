@@ -42,6 +42,7 @@ def test_the_commands_exist() -> None:
         "compare",
         "data",
         "evaluate",
+        "experiment",
         "train",
     }
     for name, arguments in commands:
