@@ -224,3 +224,44 @@ def test_evaluate(backend: Module, backend_name: str) -> None:
 
 def numpy(backend: Module, x: Any) -> Any:
     return np.array(backend.to_numpy(x))
+
+
+def memory(offset: int, dtype: str, shape: tuple[int, ...] = (16, 8)) -> Any:
+    """An array that begins ``offset`` bytes after a multiple of 64."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + 128, np.uint8)
+    start = -raw.ctypes.data % 64 + offset
+    array = raw[start : start + size].view(dtype).reshape(shape)
+    array[...] = np.arange(array.size).reshape(shape) % 7
+    return array
+
+
+def read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+ARRAYS = {
+    **{
+        f"{dtype} at {n}": memory(n, dtype) for n in (0, 16, 32) for dtype in ("float32", "float64")
+    },
+    "integers": memory(0, "int64"),
+    "booleans": memory(0, "bool"),
+    "a number": memory(0, "float32", ()),
+    "empty": memory(0, "float32", (0, 3)),
+    "transposed": memory(0, "float32").T,
+    "every other": memory(0, "float32")[::2, ::3],
+    "read-only": read_only(memory(0, "float32")),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_from_numpy_takes_memory_of_any_kind(backend: Module, kind: str) -> None:
+    array = ARRAYS[kind]
+    # Where a framework shares the memory it can be particular: TensorFlow aborts below 64 bytes.
+    expected = array.copy()
+    x = backend.from_numpy(array)
+    given = np.asarray(backend.to_numpy(x))
+    assert given.dtype == expected.dtype
+    assert given.shape == expected.shape
+    np.testing.assert_array_equal(given, expected)

@@ -1,0 +1,98 @@
+"""The stored notebooks are those that ``notebooks/build.py`` writes, and read well as they are.
+
+Nothing is executed here: that they run is for ``pytest --nbmake`` to say.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def load_build() -> Any:
+    path = ROOT / "notebooks" / "build.py"
+    spec = importlib.util.spec_from_file_location("notebooks_build", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build = load_build()
+STORED = [(name, language) for name in build.SOURCES for language in build.FOLDERS]
+
+
+def stored(name: str, language: str) -> nbformat.NotebookNode:
+    file = build.FOLDERS[language] / f"{name}.ipynb"
+    notebook: nbformat.NotebookNode = nbformat.read(file, 4)  # type: ignore[no-untyped-call]
+    return notebook
+
+
+@pytest.mark.parametrize(("name", "language"), STORED)
+def test_it_is_what_the_sources_give(name: str, language: str) -> None:
+    notebook, expected = stored(name, language), build.notebook(name, language)
+    nbformat.validate(notebook)
+    assert [(cell.id, cell.source) for cell in notebook.cells] == [
+        (cell.id, cell.source) for cell in expected.cells
+    ], f"python notebooks/build.py {name}"
+    assert notebook.metadata == expected.metadata
+
+
+@pytest.mark.parametrize(("name", "language"), STORED)
+def test_its_outputs_are_stored_and_clean(name: str, language: str) -> None:
+    cells = [cell for cell in stored(name, language).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert all(cell.metadata == {} for cell in cells), "no times of execution"
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert len(outputs) >= len(cells) / 2
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    assert "fashion-mnist" in str(outputs) or "load_data" not in str(cells), "the real data"
+
+
+@pytest.mark.parametrize(("name", "language"), STORED)
+def test_it_holds_nothing_of_the_machine_it_was_built_on(name: str, language: str) -> None:
+    text = (build.FOLDERS[language] / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert not re.findall(r"(?<![\w./])/(?:home|root|tmp|work|usr|Users)/\S*", text)
+    assert not re.findall(r"\bat 0x[0-9a-f]+", text), "an address differs in every build"
+    assert sys.prefix not in text
+
+
+@pytest.mark.parametrize("name", build.SOURCES)
+def test_code_and_outputs_are_the_same_in_every_language(name: str) -> None:
+    first, *others = (
+        [cell for cell in stored(name, language).cells if cell.cell_type == "code"]
+        for language in build.FOLDERS
+    )
+    assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("name", build.SOURCES)
+def test_its_links_lead_somewhere(name: str) -> None:
+    for language, folder in build.FOLDERS.items():
+        text = "\n".join(c.source for c in stored(name, language).cells if c.cell_type != "code")
+        links = re.findall(r"\]\(([^)#]+)\)", text)
+        assert links
+        assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_code_and_prose_must_have_the_same_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(build.SOURCE, tmp_path, dirs_exist_ok=True)
+    prose = tmp_path / "by_hand.zh.md"
+    text = prose.read_text(encoding="utf-8")
+    prose.write_text(text.replace("<!-- broken -->", ""), encoding="utf-8")
+    monkeypatch.setattr(build, "SOURCE", tmp_path)
+    build.notebook("by_hand", "en")
+    with pytest.raises(ValueError, match="broken"):
+        build.notebook("by_hand", "zh")
