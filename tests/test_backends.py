@@ -265,3 +265,5 @@ def test_from_numpy_takes_memory_of_any_kind(backend: Module, kind: str) -> None
     assert given.dtype == expected.dtype
     assert given.shape == expected.shape
     np.testing.assert_array_equal(given, expected)
+    if array.dtype != bool:
+        np.testing.assert_array_equal(backend.to_numpy(x + x), expected + expected)
