@@ -35,5 +35,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+# The notebooks, each in a process of its own, then the tests; their line is the last.
 test: $(READY) lint
+	OMP_WAIT_POLICY=passive $(BIN)/pytest --nbmake --nbmake-timeout=600 -n 2 notebooks/*.ipynb notebooks/zh/*.ipynb
 	$(BIN)/pytest

@@ -206,3 +206,14 @@ def test_the_last_batch_may_be_smaller_and_images_grow() -> None:
     assert np.concatenate([y for _, y in batches]).tolist() == list(range(7))
     constant = np.full((1, 28, 28), 9, np.uint8)
     assert (resized(constant, 40) == 9).all()
+
+
+def test_curves_fit_their_axes_unless_limits_are_given() -> None:
+    animator = Animator(xlabel="epoch", legend=["loss"], nrows=1, ncols=2)
+    animator.add(1, 40.0)
+    animator.add(20, 2.0)
+    (x0, x1), (y0, y1) = animator.axes.get_xlim(), animator.axes.get_ylim()
+    assert x0 < 1 < 20 < x1
+    assert y0 < 2 < 40 < y1
+    assert len(animator.fig.axes) == 2
+    assert Animator(ylim=(0, 1)).axes.get_ylim() == (0, 1)

@@ -15,6 +15,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from d2ldrop.experiments import NAMES
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -44,9 +46,10 @@ def test_it_is_what_the_sources_give(name: str, language: str) -> None:
 
 @pytest.mark.parametrize(("name", "language"), STORED)
 def test_its_outputs_are_stored_and_clean(name: str, language: str) -> None:
-    cells = [cell for cell in build.stored(name, language).cells if cell.cell_type == "code"]
+    notebook = build.stored(name, language)
+    assert all(cell.metadata == {} for cell in notebook.cells), "no times of execution"
+    cells = list(build.code_cells(notebook).values())
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert all(cell.metadata == {} for cell in cells), "no times of execution"
     outputs = [output for cell in cells for output in cell.outputs]
     assert len(outputs) >= len(cells) / 2
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
@@ -73,16 +76,14 @@ def test_code_and_outputs_are_the_same_in_every_language(name: str) -> None:
 def test_its_listings_are_what_the_package_holds_now(name: str) -> None:
     files = [*(ROOT / "backends").glob("*.py"), *(ROOT / "d2ldrop").glob("*.py")]
     package = "\n\n\n".join(file.read_text(encoding="utf-8") for file in files)
-    shown = str.join(
-        "\n",
-        (
-            output.data["text/markdown"]
-            for cell in build.code_cells(build.stored(name)).values()
-            for output in cell.outputs
-            if "text/markdown" in output.get("data", {})
-        ),
-    )
-    listings = re.findall(r"```python\n(.*?)\n```", shown, re.DOTALL)
+    shown = [
+        output.data["text/markdown"]
+        for cell in build.code_cells(build.stored(name)).values()
+        for output in cell.outputs
+        if "text/markdown" in output.get("data", {})
+    ]
+    assert [text for text in shown if "```" not in text and text.strip() not in package] == []
+    listings = re.findall(r"```python\n(.*?)\n```", "\n".join(shown), re.DOTALL)
     assert listings
     for part in "\n\n\n".join(listings).split("\n\n\n"):
         assert f"\n{part}\n" in package, f"python notebooks/build.py {name}"
@@ -97,6 +98,15 @@ def test_its_links_lead_somewhere(name: str) -> None:
         links = re.findall(r"\]\(([^)#]+)\)", text)
         assert links
         assert [link for link in links if not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("language", build.FOLDERS)
+def test_the_exercises_name_every_experiment(language: str) -> None:
+    exercises = build.blocks(build.SOURCE / f"dropout.{language}.md")["exercises"]
+    assert sorted(re.findall(r"`([\w-]+)`", exercises)) == sorted(NAMES)
+    for file in build.SOURCE.glob("*.md"):
+        text = file.read_text(encoding="utf-8")
+        assert set(re.findall(r"d2ldrop experiment ([a-z][\w-]*)", text)) <= set(NAMES)
 
 
 def test_code_and_prose_must_have_the_same_names(

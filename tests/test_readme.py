@@ -16,14 +16,15 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
-def test_the_listings_are_the_backends_own(framework: str) -> None:
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_listings_are_the_backends_own(readme: str, framework: str) -> None:
     source = (ROOT / "backends" / f"d2ldrop_{framework}.py").read_text()
     listing = next(
         ast.get_source_segment(source, node)
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef) and node.name == "dropout_layer"
     )
-    assert f"{listing}\n" in PYTHON
+    assert f"```python\n{listing}\n```" in (ROOT / readme).read_text(encoding="utf-8")
 
 
 def test_the_example_runs(tmp_path: Path) -> None:

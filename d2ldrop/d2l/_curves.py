@@ -71,8 +71,10 @@ class Animator:
         self.axes = axes[0, 0]
         self.legend, self.fmts = legend, fmts
         self.axes.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
-        self.axes.set(xlim=xlim, ylim=ylim)
-        self.axes.grid()
+        for setter, limits in ((self.axes.set_xlim, xlim), (self.axes.set_ylim, ylim)):
+            if limits is not None:  # None would end autoscaling too
+                setter(limits)
+        self.axes.grid(visible=True)  # without the argument it would turn a grid off again
         self.X: list[list[float]] = []
         self.Y: list[list[float]] = []
         self.lines: list[Any] = []

@@ -1,0 +1,163 @@
+"""Write the notebooks: code and prose from ``source/``, outputs by running them.
+
+    python notebooks/build.py              # all of them
+    python notebooks/build.py torch mxnet  # some
+    python notebooks/build.py --prose      # new prose, the stored outputs
+
+``source/NAME.py`` holds the code, once for all languages, in jupytext's percent format: every cell
+has a name. ``source/NAME.LANGUAGE.md`` holds the prose in blocks of the same names, each of which
+comes before the code of its name. The frameworks' notebooks are all made from ``dropout``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import jupytext  # type: ignore[import-untyped]
+import nbformat
+from nbclient import NotebookClient
+
+from d2ldrop._registry import TITLES
+
+HERE = Path(__file__).parent
+SOURCE = HERE / "source"
+FOLDERS = {"en": HERE, "zh": HERE / "zh"}
+SOURCES = dict.fromkeys(TITLES, "dropout") | {"side_by_side": "side_by_side", "by_hand": "by_hand"}
+"""The notebooks, and which source each is made from."""
+CHINESE = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow remarks on the processor, on XLA and on CUDA
+    "OMP_WAIT_POLICY": "passive",  # a thread that waits leaves the core to others
+}
+METADATA: dict[str, Any] = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def notebook(name: str, language: str) -> nbformat.NotebookNode:
+    """A notebook without outputs.
+
+    Raises:
+        ValueError: code and prose have other names, or the same in another order.
+    """
+    source = SOURCE / f"{SOURCES[name]}.py"
+    code = {
+        cell.metadata["title"]: cell.source
+        for cell in jupytext.read(source).cells
+        if "title" in cell.metadata  # the others are for readers of the source
+    }
+    prose = blocks(source.with_suffix(f".{language}.md"))
+    if list(prose) != list(code):
+        raise ValueError(f"{source} has the cells {list(code)}, {language} prose {list(prose)}")
+    cells = []
+    for title, listing in code.items():
+        cells.append(cell("markdown", f"{title}-text", filled_in(prose[title], name)))
+        if listing:
+            cells.append(cell("code", title, filled_in(listing, name)))
+    return as_nodes({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
+
+
+def as_nodes(content: dict[str, Any]) -> nbformat.NotebookNode:
+    """``content`` with dictionaries whose keys are attributes too."""
+    node: nbformat.NotebookNode = nbformat.from_dict(content)  # type: ignore[no-untyped-call]
+    return node
+
+
+def blocks(file: Path) -> dict[str, str]:
+    """The blocks of a Markdown file by name: a line ``<!-- name -->`` begins one."""
+    _, *parts = re.split(r"^<!-- (\S+) -->$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    # A line's end is a space where the text is shown, and Chinese has none between characters.
+    return {
+        name: re.sub(rf"(?<={CHINESE})\n(?={CHINESE})", "", text.strip())
+        for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def filled_in(text: str, name: str) -> str:
+    """``text`` with the names of a framework, and with LINKS to the notebooks of all."""
+    links = ", ".join(f"[{title}]({backend}.ipynb)" for backend, title in TITLES.items())
+    for word, value in {"LINKS": links, "BACKEND": name, "FRAMEWORK": TITLES.get(name, "")}.items():
+        text = text.replace(word, value)
+    return text
+
+
+def cell(kind: str, name: str, source: str) -> dict[str, Any]:
+    """A cell whose id is its name, the same in every build."""
+    empty: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": name, "metadata": {}, "source": source, **empty}
+
+
+def execute(notebook: nbformat.NotebookNode) -> None:
+    """Run a notebook in a process of its own, for its outputs.
+
+    Raises:
+        CellExecutionError: a cell has failed.
+        ValueError: a cell has printed to stderr: readers should not have to look past that.
+    """
+    NotebookClient(
+        notebook,
+        timeout=600,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": HERE}},
+    ).execute(env=os.environ | ENVIRONMENT)
+    notebook.metadata = as_nodes(METADATA)  # the kernel's own has its Python's version
+    for cell in notebook.cells:
+        errors = [output for output in cell.get("outputs", ()) if output.get("name") == "stderr"]
+        if cell.id == "setup":  # how a framework greets when it is imported, nothing hushes
+            cell.outputs = [output for output in cell.outputs if output not in errors]
+        elif errors:
+            raise ValueError(f"cell {cell.id} has printed to stderr: {errors[0].text}")
+
+
+def stored(name: str, language: str = "en") -> nbformat.NotebookNode:
+    """A notebook as it was last written."""
+    file = FOLDERS[language] / f"{name}.ipynb"
+    node: nbformat.NotebookNode = nbformat.read(file, 4)  # type: ignore[no-untyped-call]
+    return node
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:
+    """The code cells by id."""
+    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def build(name: str, keep_outputs: bool) -> None:
+    """Write a notebook in every language; it is run once, for the code is the same.
+
+    Raises:
+        ValueError: the outputs cannot be kept, for the code has changed.
+    """
+    executed = stored(name) if keep_outputs else notebook(name, "en")
+    if not keep_outputs:
+        execute(executed)
+    outputs = code_cells(executed)
+    for language, folder in FOLDERS.items():
+        translated = notebook(name, language)
+        if {id: cell.source for id, cell in outputs.items()} != {
+            id: cell.source for id, cell in code_cells(translated).items()
+        }:
+            raise ValueError(f"the code of {name} has changed: python notebooks/build.py {name}")
+        translated.cells = [outputs.get(cell.id, cell) for cell in translated.cells]
+        folder.mkdir(exist_ok=True)
+        nbformat.write(translated, folder / f"{name}.ipynb")  # type: ignore[no-untyped-call]
+
+
+def main() -> None:
+    """Build the notebooks that the command line names, or all."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SOURCES)}; or all")
+    parser.add_argument("--prose", action="store_true", help="keep the stored outputs")
+    arguments = parser.parse_args()
+    for name in arguments.names or SOURCES:
+        print(name, flush=True)
+        build(name, arguments.prose)
+
+
+if __name__ == "__main__":
+    main()
