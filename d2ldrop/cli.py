@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 import d2ldrop
 from d2ldrop import data as data_module
-from d2ldrop._checks import check_positive, check_probability
+from d2ldrop._checks import check_probability
 from d2ldrop._registry import backend_names, check_name, install_hint, is_installed, title
 from d2ldrop.averages import scale_weights
 from d2ldrop.compare import (
@@ -39,10 +39,10 @@ from d2ldrop.compare import (
 )
 from d2ldrop.data import DataError, StandInWarning
 from d2ldrop.devices import device_name
-from d2ldrop.environment import check_execution, check_threads, cores
+from d2ldrop.environment import check_execution, check_threads
+from d2ldrop.experiments._command import experiment
 from d2ldrop.models import IMPLEMENTATIONS, recipe_for
 from d2ldrop.options import (
-    TIMEOUT,
     data_options,
     implementation_option,
     place_options,
@@ -54,7 +54,7 @@ from d2ldrop.options import (
 )
 from d2ldrop.progress import Progress
 from d2ldrop.recipe import Recipe
-from d2ldrop.report import comparison_table, data_title, draw_curves, remarks
+from d2ldrop.report import comparison_table, console, data_title, draw_curves, remarks
 from d2ldrop.runs import RunFolder, dump_json, load_weights
 from d2ldrop.workers import WorkerFailedError, run_worker
 from d2ldrop.workplace import Row, Workplace, laid_out
@@ -256,17 +256,12 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(dump_json(summary, indent=2))
     else:
-        console = _console()
-        console.print(comparison_table(summary))
+        terminal = console()
+        terminal.print(comparison_table(summary))
         for line in remarks(summary):
-            console.print(line, markup=False, highlight=False)
-        console.print(f"Results and curves: {summary['folder']}", markup=False, highlight=False)
+            terminal.print(line, markup=False, highlight=False)
+        terminal.print(f"Results and curves: {summary['folder']}", markup=False, highlight=False)
     draw_curves(summary)
-
-
-def _console() -> Console:
-    """On stdout; a pipe has no width, and a table wants some."""
-    return Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 
 
 @cli.command()
@@ -312,103 +307,16 @@ def bench(
             folder=folder,
             on_event=progress,
         )
-    console = _console()
-    console.print(report.table(summary))
+    terminal = console()
+    terminal.print(report.table(summary))
     for line in report.remarks(summary):
-        console.print(line, markup=False, highlight=False)
+        terminal.print(line, markup=False, highlight=False)
     report.draw(summary)
-    console.print(f"Figures and picture: {folder}", markup=False, highlight=False)
+    terminal.print(f"Figures and picture: {folder}", markup=False, highlight=False)
     sys.exit(1 if any("error" in row for row in summary["backends"].values()) else 0)
 
 
-@cli.command()
-@click.argument("experiment_name", metavar="NAME")
-@click.option("--backend", default="numpy", show_default=True, help="The framework that trains.")
-@click.option("--seeds", type=int, default=5, show_default=True, help="Runs of each arm.")
-@click.option("--jobs", type=int, help="Runs at a time.  [default: the cores]")
-@click.option("--dask", metavar="ADDRESS", help="Run them on this dask scheduler's workers.")
-@click.option("--resume", is_flag=True, help="Keep the finished runs of --name, and go on.")
-@click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
-@recipe_options
-@data_options
-@place_options
-def experiment(
-    experiment_name: str,
-    backend: str,
-    seeds: int,
-    jobs: int | None,
-    dask: str | None,
-    timeout: float,
-    out: str,
-    name: str | None,
-    resume: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Answer one of the section's exercises with numbers: NAME.
-
-    \b
-    swap-dropout  more-epochs  activation-variance  test-time  weight-decay  dropconnect  own-noise
-    rate-sweep  data-size  features  max-norm  early-late  float32-chaos
-    """
-    for module in ("joblib", "scipy"):
-        if not importlib.util.find_spec(module):
-            raise ModuleNotFoundError(
-                f'experiment needs {module}: pip install "d2ldrop[experiments]"'
-            )
-    from d2ldrop.experiments import _execution, _report, find_experiment
-
-    found = find_experiment(experiment_name)
-    check_name(backend)
-    check_positive(seeds, "seeds")
-    jobs = check_positive(cores() if jobs is None else jobs, "jobs")
-    recipe = take_recipe(options)
-    folder = run_folder(out, name, resume=resume)
-    if (folder / "plan.json").exists() and not resume:
-        raise FileExistsError(
-            f"{folder} holds an experiment: --resume keeps its finished runs and goes on; "
-            "another --name starts anew"
-        )
-    data_dir = options["data_dir"]
-    data = take_data(options)
-    plan = _execution.Plan(
-        experiment_name,
-        backend,
-        recipe,
-        [recipe.seed + k for k in range(seeds)],
-        data,
-        data_dir if data.name == "fashion-mnist" else None,
-        timeout,
-    )
-    progress = Progress(quiet)
-
-    def on_epochs(done: int, total: int) -> None:
-        progress(backend, {"event": "step", "phase": "experiment", "done": done, "total": total})
-
-    with progress:
-        try:
-            results, failed = _execution.run_experiment(
-                plan, folder, num_jobs=jobs, dask=dask, on_epochs=on_epochs
-            )
-        except KeyboardInterrupt:
-            progress.close()
-            click.echo(
-                f"\nFinished runs are kept in {folder}; "
-                f"the same command with --name {folder.name} --resume goes on.",
-                err=True,
-            )
-            raise
-    for (arm, seed), error in failed.items():
-        click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
-    if results.seeds:
-        tables = _report.judge(found, results)
-        console = _console()
-        console.print(_report.table(plan, found, results, tables))
-        for line in _report.remarks(found, results, tables):
-            console.print(line, markup=False, highlight=False)
-        _report.save(plan, found, results, tables, folder)
-        console.print(f"Figure, table and runs: {folder}", markup=False, highlight=False)
-    sys.exit(1 if failed else 0)
+cli.add_command(experiment)
 
 
 @cli.command()
@@ -462,7 +370,7 @@ def backends() -> None:
         # On a terminal alone; each takes a second or two.
         for name in tqdm(backend_names(), "starting each", leave=False, disable=None):
             table.add_row(name, title(name), *_probe(name, Path(folder) / f"{name}.log"))
-    _console().print(table)
+    console().print(table)
 
 
 def _probe(name: str, log: Path) -> tuple[str, str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from d2ldrop._registry import title
@@ -21,6 +23,11 @@ from d2ldrop.workplace import Row
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 3)))
 MARKERS = "os^Dv*P"
+
+
+def console() -> Console:
+    """On stdout; a pipe has no width, and a table wants some."""
+    return Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 
 
 def comparison_table(summary: dict[str, Any]) -> Table:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Float64 = npt.NDArray[np.float64]
+Compared = dict[str, Float64]
 TEST_ERROR = {"test_error": "test error (%)"}
 
 
@@ -52,6 +53,11 @@ class Results:
         """The arms' names."""
         return [arm.name for arm in self.arms]
 
+    @property
+    def test_errors(self) -> Compared:
+        """Each arm's test error in % after the last epoch, shape (seeds,)."""
+        return {name: self.last(name, "test_error") for name in self.names}
+
     def last(self, arm: str, key: str) -> Float64:
         """What was measured after the last epoch: a value a seed, shape (seeds,)."""
         return np.array([self.runs[arm, seed]["measured"][-1][key] for seed in self.seeds], float)
@@ -62,9 +68,6 @@ class Results:
             [[epoch[key] for epoch in self.runs[arm, seed]["measured"]] for seed in self.seeds],
             float,
         )
-
-
-Compared = dict[str, Float64]
 
 
 @dataclass(frozen=True)

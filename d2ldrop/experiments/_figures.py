@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.experiments._experiment import Float64
+from d2ldrop.experiments._experiment import TEST_ERROR, Float64, Results
 from d2ldrop.experiments._statistics import estimate
 from d2ldrop.report import COLOURS, MARKERS, STYLES
 
@@ -74,19 +74,28 @@ def curves(
     axes.legend(fontsize=8)
 
 
-def dots(axes: Axes, entries: Mapping[str, Float64], label: str) -> None:
-    """A dot and its interval for each entry (seeds,), from the top down; the seeds in grey."""
-    names = list(entries)
-    for row, values in enumerate(entries.values()):
+def metric_curves(results: Results, labels: Mapping[str, str]) -> Figure:
+    """A panel for each metric, over the epochs; a line an arm."""
+    figure, all_axes = panels(len(labels))
+    for axes, (key, label) in zip(all_axes, labels.items(), strict=True):
+        curves(axes, {name: results.curve(name, key) for name in results.names}, ylabel=label)
+    return figure
+
+
+def error_dots(results: Results) -> Figure:
+    """A dot and its interval for each arm, from the top down; the seeds in grey."""
+    figure, (axes,) = panels(1, height=1.2 + 0.4 * len(results.arms))
+    for row, values in enumerate(results.test_errors.values()):
         found = estimate(values)
         axes.plot(values, np.full(len(values), row), "|", color="#999999", markersize=8)
         if found.interval:
             axes.plot(found.interval, [row, row], color=COLOURS[0], linewidth=1.5)
         axes.plot(found.mean, row, "o", color=COLOURS[0], markersize=6)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(results.arms)), results.names)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{label}: mean, 95 % interval and | seeds")
+    axes.set_xlabel(f"{TEST_ERROR['test_error']}: mean, 95 % interval and | seeds")
     axes.grid(alpha=0.3, axis="x")
+    return figure
 
 
 def grid(

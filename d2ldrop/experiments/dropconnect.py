@@ -6,14 +6,10 @@ Wan et al., "Regularization of neural networks using DropConnect" (ICML 2013).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from d2ldrop.experiments._experiment import TEST_ERROR, Arm, Experiment, Results, Setting
-from d2ldrop.experiments._figures import dots, panels
+from d2ldrop.experiments._figures import error_dots
 from d2ldrop.experiments._sentences import capital, versus
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LR = 0.2
 """With one mask a batch and the book's 0.5 the network hardly trains (see ``d2ldrop.noise``)."""
@@ -30,17 +26,9 @@ def arms(setting: Setting) -> list[Arm]:
     ]
 
 
-def draw(results: Results) -> Figure:
-    """The test errors."""
-    figure, (axes,) = panels(1, height=2.6)
-    errors = {name: results.last(name, "test_error") for name in results.names}
-    dots(axes, errors, TEST_ERROR["test_error"])
-    return figure
-
-
 def conclude(results: Results) -> str:
     """Against dropout, then against neither."""
-    errors = {name: results.last(name, "test_error") for name in results.names}
+    errors = results.test_errors
     first, second = (
         versus(DROPCONNECT, errors[DROPCONNECT], other, errors[other], "the test error")
         for other in (DROPOUT, NEITHER)
@@ -53,6 +41,6 @@ EXPERIMENT = Experiment(
     arms=arms,
     baseline=DROPOUT,
     metrics=TEST_ERROR,
-    draw=draw,
+    draw=error_dots,
     conclude=conclude,
 )

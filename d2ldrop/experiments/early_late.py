@@ -7,17 +7,14 @@ training of deep networks" (SLT 2014).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 from d2ldrop.data import Dataset
 from d2ldrop.experiments._experiment import TEST_ERROR, Arm, Experiment, Results, Setting
-from d2ldrop.experiments._figures import curves, panels
+from d2ldrop.experiments._figures import metric_curves
 from d2ldrop.experiments._measures import train_error
 from d2ldrop.experiments._sentences import best
 from d2ldrop.training import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ALWAYS = "always"
 LABELS = {**TEST_ERROR, "train_error": "training error, dropout off (%)"}
@@ -42,18 +39,9 @@ def measure(run: Run, data: Dataset) -> dict[str, float]:
     return {"train_error": train_error(run, data)}
 
 
-def draw(results: Results) -> Figure:
-    """Both errors over the epochs."""
-    figure, all_axes = panels(len(LABELS))
-    for axes, (key, label) in zip(all_axes, LABELS.items(), strict=True):
-        curves(axes, {name: results.curve(name, key) for name in results.names}, ylabel=label)
-    return figure
-
-
 def conclude(results: Results) -> str:
     """The best, and what is significantly better or worse than dropout throughout."""
-    errors = {name: results.last(name, "test_error") for name in results.names}
-    return best(errors, ALWAYS, "test error")
+    return best(results.test_errors, ALWAYS, "test error")
 
 
 EXPERIMENT = Experiment(
@@ -61,7 +49,7 @@ EXPERIMENT = Experiment(
     arms=arms,
     baseline=ALWAYS,
     metrics=LABELS,
-    draw=draw,
+    draw=partial(metric_curves, labels=LABELS),
     conclude=conclude,
     measure=measure,
     each_epoch=True,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 from d2ldrop.data import Dataset
 from d2ldrop.experiments._experiment import TEST_ERROR, Arm, Experiment, Results, Setting
-from d2ldrop.experiments._figures import curves, panels
+from d2ldrop.experiments._figures import metric_curves
 from d2ldrop.experiments._measures import train_error
 from d2ldrop.experiments._sentences import capital, versus
 from d2ldrop.training import Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WITH, WITHOUT = "with dropout", "without"
 LABELS = {
@@ -35,14 +32,6 @@ def measure(run: Run, data: Dataset) -> dict[str, float]:
     return {"train_error": error, "gap": 100 * (1 - run.history[-1].test_accuracy) - error}
 
 
-def draw(results: Results) -> Figure:
-    """Errors and gap over the epochs."""
-    figure, all_axes = panels(len(LABELS))
-    for axes, (key, label) in zip(all_axes, LABELS.items(), strict=True):
-        curves(axes, {name: results.curve(name, key) for name in results.names}, ylabel=label)
-    return figure
-
-
 def conclude(results: Results) -> str:
     """The test error and the gap, at the end."""
     error, gap = (
@@ -60,7 +49,7 @@ EXPERIMENT = Experiment(
     arms=arms,
     baseline=WITHOUT,
     metrics=LABELS,
-    draw=draw,
+    draw=partial(metric_curves, labels=LABELS),
     conclude=conclude,
     measure=measure,
     each_epoch=True,

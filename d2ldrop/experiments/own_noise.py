@@ -6,15 +6,11 @@ The noises, with their sources, are those of ``d2ldrop.noise``.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from d2ldrop.experiments._experiment import TEST_ERROR, Arm, Experiment, Results, Setting
-from d2ldrop.experiments._figures import dots, panels
+from d2ldrop.experiments._figures import error_dots
 from d2ldrop.experiments._sentences import best
 from d2ldrop.experiments.dropconnect import LR
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DROPOUT = "dropout"
 
@@ -34,18 +30,9 @@ def arms(setting: Setting) -> list[Arm]:
     ]
 
 
-def draw(results: Results) -> Figure:
-    """The test errors."""
-    figure, (axes,) = panels(1)
-    errors = {name: results.last(name, "test_error") for name in results.names}
-    dots(axes, errors, TEST_ERROR["test_error"])
-    return figure
-
-
 def conclude(results: Results) -> str:
     """The best, and what is significantly better or worse than dropout."""
-    errors = {name: results.last(name, "test_error") for name in results.names}
-    return best(errors, DROPOUT, "test error")
+    return best(results.test_errors, DROPOUT, "test error")
 
 
 EXPERIMENT = Experiment(
@@ -53,6 +40,6 @@ EXPERIMENT = Experiment(
     arms=arms,
     baseline=DROPOUT,
     metrics=TEST_ERROR,
-    draw=draw,
+    draw=error_dots,
     conclude=conclude,
 )

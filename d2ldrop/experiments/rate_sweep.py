@@ -60,8 +60,7 @@ def draw(results: Results) -> Figure:
 
 def conclude(results: Results) -> str:
     """The best p, and which differ from none."""
-    errors = {name: results.last(name, "test_error") for name in results.names}
-    return best(errors, BASELINE, "test error")
+    return best(results.test_errors, BASELINE, "test error")
 
 
 EXPERIMENT = Experiment(

@@ -43,7 +43,7 @@ def draw(results: Results) -> Figure:
 
 def conclude(results: Results) -> str:
     """The two pairs, then the grid."""
-    errors = {name: results.last(name, "test_error") for name in results.names}
+    errors = results.test_errors
     pair = versus(SWAPPED, errors[SWAPPED], BOOK, errors[BOOK], "the test error")
     return f"{capital(pair)}. {best(errors, BOOK, 'test error')}"
 

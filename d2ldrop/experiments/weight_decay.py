@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from d2ldrop.experiments._experiment import TEST_ERROR, Arm, Experiment, Results, Setting
-from d2ldrop.experiments._figures import dots, panels
+from d2ldrop.experiments._figures import error_dots
 from d2ldrop.experiments._sentences import capital, versus
 from d2ldrop.experiments._statistics import estimate
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 STRENGTHS = (0.0, 1e-4, 3e-4, 1e-3)
 NEITHER = "no dropout, decay 0"
@@ -37,20 +33,12 @@ def arms(setting: Setting) -> list[Arm]:
     ]
 
 
-def draw(results: Results) -> Figure:
-    """Every combination's test error."""
-    figure, (axes,) = panels(1)
-    errors = {name: results.last(name, "test_error") for name in results.names}
-    dots(axes, errors, TEST_ERROR["test_error"])
-    return figure
-
-
 def conclude(results: Results) -> str:
     """The strength that is best without dropout, alone and together with it.
 
     Less of each alone: what the two give together less the sum of what they give alone.
     """
-    errors = {name: results.last(name, "test_error") for name in results.names}
+    errors = results.test_errors
     strength = min(STRENGTHS[1:], key=lambda s: errors[_name(False, s)].mean())
     neither, dropout = errors[NEITHER], errors[_name(True, 0)]
     decay, both = errors[_name(False, strength)], errors[_name(True, strength)]
@@ -80,6 +68,6 @@ EXPERIMENT = Experiment(
     arms=arms,
     baseline=NEITHER,
     metrics=TEST_ERROR,
-    draw=draw,
+    draw=error_dots,
     conclude=conclude,
 )
