@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SIZES = (100, 500, 1_000, 5_000, 10_000)
 NONE = "none"
+LR = 0.1
+"""At the book's 0.5 many epochs on few images end in networks that have fallen apart."""
 MOST_EPOCHS = 20
 """Few images make few steps an epoch: up to so many times the recipe's epochs."""
 
@@ -34,7 +36,7 @@ def _none(name: str) -> str:
 
 def arms(setting: Setting) -> list[Arm]:
     """The first images only, for as many steps as the whole would take, within a limit."""
-    recipe = setting.recipe
+    recipe = replace(setting.recipe, lr=min(setting.recipe.lr, LR))
     found = []
     for size in (*(n for n in SIZES if n < setting.num_images), setting.num_images):
         epochs = recipe.num_epochs * min(MOST_EPOCHS, setting.num_images // size)
