@@ -71,8 +71,8 @@ def curves(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if "(%)" in ylabel:  # an interval of few seeds can go beyond what there is
-        low, high = axes.get_ylim()
-        axes.set_ylim(max(low, 0), min(high, 100))
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(max(bottom, 0), min(top, 100))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
 
