@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from d2ldrop._registry import Backend
-from d2ldrop.d2l._curves import Accumulator, Animator, train
+from d2ldrop.d2l._curves import LATE, Accumulator, Animator, train
 from d2ldrop.d2l._loader import Loader, resized
 from d2ldrop.data import load_data
 from tests.d2l_listings import BATCH_SIZE, LISTINGS
@@ -193,6 +193,28 @@ def test_an_accumulator_adds_and_begins_again() -> None:
     metric.add(1, 2.5)
     metric.add(np.float32(1), 0)
     assert (metric[0], metric[1]) == (2.0, 2.5)
+    metric.reset()
+    assert metric[0] == 0
+    with pytest.raises(ValueError, match="add takes 2 values, got 1"):
+        metric.add(1)
+
+
+def test_an_accumulator_reads_late_but_all() -> None:
+    class Scalar:
+        """A framework's, which is waited for when it is read."""
+
+        read = 0
+
+        def __float__(self) -> float:
+            Scalar.read += 1
+            return 1.0
+
+    metric = Accumulator(1)
+    for _ in range(LATE + 3):
+        metric.add(Scalar())
+    assert Scalar.read == 3
+    assert metric.data == [LATE + 3.0]
+    metric.add(Scalar())
     metric.reset()
     assert metric[0] == 0
 

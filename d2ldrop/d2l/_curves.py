@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,8 +19,12 @@ __all__ = ["Accumulator", "Animator", "plt", "train"]
 FMTS = ("-", "m--", "g-.", "r:")
 
 
+LATE = 8
+"""Steps after which numbers are read: to read one is to wait for the framework to have it."""
+
+
 class Accumulator:
-    """Sums over n variables.
+    """Sums over n variables, of numbers or of a framework's scalars, which it need not have yet.
 
     >>> metric = Accumulator(2)
     >>> metric.add(1, 2)
@@ -29,15 +34,36 @@ class Accumulator:
     """
 
     def __init__(self, n: int) -> None:
-        self.data = [0.0] * n
+        self._sums = [0.0] * n
+        self._waiting: deque[tuple[Any, ...]] = deque()
 
     def add(self, *args: Any) -> None:
-        """Add to each of them."""
-        self.data = [a + float(b) for a, b in zip(self.data, args, strict=True)]
+        """Add to each of them.
+
+        Raises:
+            ValueError: there are more or fewer than n.
+        """
+        if len(args) != len(self._sums):
+            raise ValueError(f"add takes {len(self._sums)} values, got {len(args)}")
+        self._waiting.append(args)
+        if len(self._waiting) > LATE:
+            self._read()
 
     def reset(self) -> None:
         """Begin again at 0."""
-        self.data = [0.0] * len(self.data)
+        self._waiting.clear()
+        self._sums = [0.0] * len(self._sums)
+
+    @property
+    def data(self) -> list[float]:
+        """All sums."""
+        while self._waiting:
+            self._read()
+        return self._sums
+
+    def _read(self) -> None:
+        values = self._waiting.popleft()
+        self._sums = [a + float(b) for a, b in zip(self._sums, values, strict=True)]
 
     def __getitem__(self, index: int) -> float:
         return self.data[index]

@@ -20,6 +20,7 @@ from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
 
 with mxnet_import():
     import mxnet as mx
+    from d2ldrop_mxnet import from_numpy
     from mxnet import autograd, gluon
     from mxnet.util import use_np
 
@@ -51,7 +52,7 @@ def load_data_fashion_mnist(
     @use_np
     def to_batch(images: Images, labels: Labels) -> Batch:
         X = np.divide(images[:, None], 255, dtype=np.float32)
-        return mx.np.array(X), mx.np.array(labels, dtype="int32")
+        return from_numpy(X), from_numpy(labels.astype(np.int32))
 
     @use_np
     def permutation(n: int) -> Any:
@@ -70,8 +71,12 @@ def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
 @use_np
 def accuracy(y_hat: Array, y: Array) -> float:
     """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
+    return float(_right(y_hat, y))
+
+
+def _right(y_hat: Array, y: Array) -> Array:
     classes = y_hat.argmax(axis=1) if y_hat.ndim > 1 else y_hat
-    return float((classes.astype(y.dtype) == y).sum())
+    return (classes.astype(y.dtype) == y).sum()
 
 
 @use_np
@@ -79,7 +84,7 @@ def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch])
     """The fraction of right predictions; MXNet trains only where it records."""
     metric = Accumulator(2)  # right, of all
     for X, y in data_iter:
-        metric.add(accuracy(net(X), y), len(y))
+        metric.add(_right(net(X), y), len(y))
     return metric[0] / metric[1]
 
 
@@ -103,7 +108,7 @@ def train_epoch_ch3(
             losses = loss(y_hat, y)
         losses.backward()
         step(len(y))
-        metric.add(losses.sum(), accuracy(y_hat, y), len(y))
+        metric.add(losses.sum(), _right(y_hat, y), len(y))
     return metric[0] / metric[2], metric[1] / metric[2]
 
 

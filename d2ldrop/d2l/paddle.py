@@ -1,19 +1,25 @@
 """The names of *Dive into Deep Learning* that its section 4.6 needs, in PaddlePaddle.
 
+Import it before ``paddle`` and all cores compute, not one (unless you have set OMP_NUM_THREADS).
 Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
-import paddle
-from paddle import nn
 
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
 from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
+from d2ldrop.environment import cores
+
+os.environ.setdefault("OMP_NUM_THREADS", str(cores()))  # paddle's import would set it to 1
+
+import paddle
+from paddle import nn
 
 __all__ = [
     "Accumulator",
