@@ -265,5 +265,6 @@ def test_from_numpy_takes_memory_of_any_kind(backend: Module, kind: str) -> None
     assert given.dtype == expected.dtype
     assert given.shape == expected.shape
     np.testing.assert_array_equal(given, expected)
-    if array.dtype != bool:
+    # (Outside of ``use_np`` MXNet cannot compute with the shapes () and (0, 3).)
+    if array.dtype != bool and array.ndim and array.size:
         np.testing.assert_array_equal(backend.to_numpy(x + x), expected + expected)
