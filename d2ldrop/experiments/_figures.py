@@ -95,7 +95,7 @@ def error_dots(results: Results) -> Figure:
             axes.plot(found.interval, [row, row], color=COLOURS[0], linewidth=1.5)
         axes.plot(found.mean, row, "o", color=COLOURS[0], markersize=6)
     axes.set_yticks(range(len(results.arms)), results.names)
-    axes.invert_yaxis()
+    axes.set_ylim(len(results.arms) - 0.5, -0.5)
     axes.set_xlabel(f"{TEST_ERROR['test_error']}: mean, 95 % interval and | seeds")
     axes.grid(alpha=0.3, axis="x")
     return figure
