@@ -117,8 +117,9 @@ def run_experiment(
         ConnectionError: no scheduler answers, or it has no workers.
     """
     refuse_other_experiment(plan, folder)
-    names = {key: _file_name(job) for key, job in plan.jobs().items()}
-    jobs = {_file_name(job): job for job in plan.jobs().values()}  # of equal arms one run
+    planned = plan.jobs()
+    names = {key: _file_name(job) for key, job in planned.items()}
+    jobs = {names[key]: job for key, job in planned.items()}  # of equal arms one run
     paths = {name: folder / "jobs" / name for name in jobs}
     done = {name for name, path in paths.items() if path.exists()}
     epochs = {name: job["recipe"]["num_epochs"] for name, job in jobs.items()}
