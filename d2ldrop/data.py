@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._checks import check_integer
+from d2ldrop._memory import aligned
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 MIRRORS = (
@@ -334,4 +335,5 @@ def to_network(images: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[Any]:
     Divided in ``dtype`` itself: float32 pixels would move a float64 run as far as float32 weights
     do.
     """
-    return np.divide(images.reshape(len(images), -1), 255, dtype=dtype)
+    rows = images.reshape(len(images), -1)
+    return np.divide(rows, 255, dtype=dtype, out=aligned(rows.shape, dtype))

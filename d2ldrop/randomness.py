@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._checks import check_probability, check_word
+from d2ldrop._memory import aligned
 from d2ldrop._threads import LARGE, NEAR, by_rows, in_blocks, parts
 
 
@@ -42,10 +43,6 @@ class Purpose(IntEnum):
 
 BYTES = 32
 """Bytes in one of Philox's blocks, by which its counter counts."""
-
-
-ALIGNMENT = 64
-"""Bytes: where an array begins that frameworks can use without copying it."""
 
 
 def stream(
@@ -152,7 +149,7 @@ def scaled(
     mask: npt.NDArray[np.bool_], kept: float, dtype: npt.DTypeLike
 ) -> npt.NDArray[np.floating[Any]]:
     """``mask / kept``, of ``dtype``, as numbers to multiply by."""
-    numbers = _aligned(mask.shape, np.dtype(dtype))
+    numbers = aligned(mask.shape, dtype)
     scale = numbers.dtype.type(1) / numbers.dtype.type(kept)
 
     def fill(rows: slice | EllipsisType) -> None:
@@ -161,14 +158,6 @@ def scaled(
 
     by_rows(fill, mask.shape)
     return numbers
-
-
-def _aligned(shape: Sequence[int], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """An empty array that begins at a multiple of ALIGNMENT, as NumPy's own do only by chance."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _random_bytes(bits: np.random.Philox, n: int, *, threaded: bool) -> npt.NDArray[np.uint8]:

@@ -10,22 +10,26 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop._checks import check_positive
-from d2ldrop.data import load_data
+from d2ldrop.data import load_data, to_network
 
 Batch = TypeVar("Batch")
 Images = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
 
 
 class Loader(Generic[Batch]):
-    """Batches of images and labels; each iteration goes over all of them once."""
+    """Batches of images and labels; each iteration goes over all of them once.
+
+    ``to_batch`` takes a batch's images float32 (n, height, width) in [0, 1] and labels (n,).
+    """
 
     def __init__(
         self,
         images: Images,
         labels: Labels,
         batch_size: int,
-        to_batch: Callable[[Images, Labels], Batch],
+        to_batch: Callable[[Pixels, Labels], Batch],
         permutation: Callable[[int], npt.NDArray[np.integer[Any]]] | None,
         resize: int | None,
     ) -> None:
@@ -43,13 +47,14 @@ class Loader(Generic[Batch]):
             images = self.images[rows]
             if self.resize is not None:
                 images = resized(images, self.resize)
-            yield self.to_batch(images, self.labels[rows])
+            X = to_network(images, "float32").reshape(images.shape)
+            yield self.to_batch(X, self.labels[rows])
 
 
 def loaders(
     batch_size: int,
     resize: int | None,
-    to_batch: Callable[[Images, Labels], Batch],
+    to_batch: Callable[[Pixels, Labels], Batch],
     permutation: Callable[[int], npt.NDArray[np.integer[Any]]],
 ) -> tuple[Loader[Batch], Loader[Batch]]:
     """Batches to train with, in a fresh order each epoch, and to test with.

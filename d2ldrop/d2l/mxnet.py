@@ -16,7 +16,7 @@ import numpy as np
 
 from d2ldrop._imports import mxnet_import
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
-from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
+from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 
 with mxnet_import():
     import mxnet as mx
@@ -50,9 +50,8 @@ def load_data_fashion_mnist(
     """
 
     @use_np
-    def to_batch(images: Images, labels: Labels) -> Batch:
-        X = np.divide(images[:, None], 255, dtype=np.float32)
-        return from_numpy(X), from_numpy(labels.astype(np.int32))
+    def to_batch(X: Pixels, y: Labels) -> Batch:
+        return from_numpy(X[:, None]), from_numpy(y.astype(np.int32))
 
     @use_np
     def permutation(n: int) -> Any:
@@ -65,7 +64,7 @@ def load_data_fashion_mnist(
 def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
     """A step of minibatch SGD on gradients of a sum of losses."""
     for param in params:
-        param[:] = param - lr * param.grad / batch_size
+        param -= lr / batch_size * param.grad
 
 
 @use_np

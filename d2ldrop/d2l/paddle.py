@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
-from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
+from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 from d2ldrop.environment import cores
 
 os.environ.setdefault("OMP_NUM_THREADS", str(cores()))  # paddle's import would set it to 1
 
 import paddle
+from d2ldrop_paddle import from_numpy
 from paddle import nn
 
 __all__ = [
@@ -46,9 +47,8 @@ def load_data_fashion_mnist(
     generator. Raises what ``d2ldrop.load_data`` raises.
     """
 
-    def to_batch(images: Images, labels: Labels) -> Batch:
-        X = paddle.to_tensor(images[:, None]).astype("float32") / 255
-        return X, paddle.to_tensor(labels.astype(np.int64))
+    def to_batch(X: Pixels, y: Labels) -> Batch:
+        return from_numpy(X[:, None]), from_numpy(y.astype(np.int64))
 
     return loaders(batch_size, resize, to_batch, lambda n: paddle.randperm(n).numpy())
 
@@ -58,7 +58,7 @@ def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
     with paddle.no_grad():
         for param in params:
             if param.grad is not None:  # None: the loss does not depend on it
-                param.subtract_(lr * param.grad / batch_size)
+                param.subtract_(lr / batch_size * param.grad)
                 param.clear_gradient()
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
+from d2ldrop_tensorflow import from_numpy
 
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
-from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
+from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 
 __all__ = [
     "Accumulator",
@@ -40,8 +42,8 @@ def load_data_fashion_mnist(
     generator. Raises what ``d2ldrop.load_data`` raises.
     """
 
-    def to_batch(images: Images, labels: Labels) -> Batch:
-        return tf.cast(images[..., None], tf.float32) / 255, tf.cast(labels, tf.int32)
+    def to_batch(X: Pixels, y: Labels) -> Batch:
+        return from_numpy(X[..., None]), from_numpy(y.astype(np.int32))
 
     return loaders(batch_size, resize, to_batch, lambda n: tf.random.shuffle(tf.range(n)).numpy())
 
@@ -49,7 +51,7 @@ def load_data_fashion_mnist(
 def sgd(params: Iterable[Any], grads: Iterable[Array], lr: float, batch_size: int) -> None:
     """A step of minibatch SGD on gradients of a sum of losses."""
     for param, grad in zip(params, grads, strict=True):
-        param.assign_sub(lr * grad / batch_size)
+        param.assign_sub(lr / batch_size * grad)
 
 
 def accuracy(y_hat: Array, y: Array) -> float:
@@ -64,10 +66,22 @@ def _right(y_hat: Array, y: Array) -> Array:
 
 def evaluate_accuracy(net: Callable[..., Array], data_iter: Iterable[Batch]) -> float:
     """The fraction of right predictions, in evaluation mode."""
+    right = traced_right(net) if isinstance(net, tf.keras.layers.Layer) else eager_right(net)
     metric = Accumulator(2)  # right, of all
     for X, y in data_iter:
-        metric.add(accuracy(_call(net, X, training=False), y), len(y))
+        metric.add(right(X, y), len(y))
     return metric[0] / metric[1]
+
+
+def eager_right(net: Callable[..., Array]) -> Callable[[Array, Array], Array]:
+    """How many of a batch X, y are right, in evaluation mode."""
+    return lambda X, y: _right(_call(net, X, training=False), y)
+
+
+@lru_cache(maxsize=1)
+def traced_right(net: Callable[..., Array]) -> Callable[[Array, Array], Array]:
+    """``eager_right`` as a graph, traced once for a network."""
+    return tf.function(eager_right(net), reduce_retracing=True)
 
 
 def _call(net: Callable[..., Array], X: Array, training: bool) -> Array:

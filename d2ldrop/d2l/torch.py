@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from d2ldrop_torch import from_numpy
 from torch import nn
 
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
-from d2ldrop.d2l._loader import Images, Labels, Loader, loaders
+from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 
 __all__ = [
     "Accumulator",
@@ -40,9 +41,8 @@ def load_data_fashion_mnist(
     generator. Raises what ``d2ldrop.load_data`` raises.
     """
 
-    def to_batch(images: Images, labels: Labels) -> Batch:
-        X = torch.from_numpy(images[:, None]).float() / 255
-        return X, torch.from_numpy(labels.astype(np.int64))
+    def to_batch(X: Pixels, y: Labels) -> Batch:
+        return from_numpy(X[:, None]), from_numpy(y.astype(np.int64))
 
     return loaders(batch_size, resize, to_batch, lambda n: torch.randperm(n).numpy())
 
@@ -53,7 +53,7 @@ def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
         for param in params:
             grad = param.grad
             if grad is not None:  # None: the loss does not depend on it
-                param -= lr * grad / batch_size
+                param -= lr / batch_size * grad
                 grad.zero_()
 
 
