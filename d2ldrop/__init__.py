@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from d2ldrop._registry import available_backends, backend_names, get_backend
+    from d2ldrop._registry import available_backends, backend_names, get_backend, title
     from d2ldrop.averages import (
         ExactAverage,
         MCPrediction,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "_registry": ("available_backends", "backend_names", "get_backend"),
+    "_registry": ("available_backends", "backend_names", "get_backend", "title"),
     "averages": (
         "ExactAverage",
         "MCPrediction",
@@ -72,6 +72,7 @@ __all__ = [
     "load_weights",
     "predict_mc",
     "scale_weights",
+    "title",
     "train",
     "weight_scaling",
 ]

@@ -154,6 +154,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SOURCES)}; or all")
     parser.add_argument("--prose", action="store_true", help="keep the stored outputs")
     arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in SOURCES]:
+        parser.error(f"no notebook is named {', '.join(unknown)}; there are {', '.join(SOURCES)}")
     for name in arguments.names or SOURCES:
         print(name, flush=True)
         build(name, arguments.prose)

@@ -234,8 +234,9 @@ def test_curves_fit_their_axes_unless_limits_are_given() -> None:
     animator = Animator(xlabel="epoch", legend=["loss"], nrows=1, ncols=2)
     animator.add(1, 40.0)
     animator.add(20, 2.0)
-    (x0, x1), (y0, y1) = animator.axes.get_xlim(), animator.axes.get_ylim()
+    (x0, x1), (y0, y1) = animator.axes[0].get_xlim(), animator.axes[0].get_ylim()
     assert x0 < 1 < 20 < x1
     assert y0 < 2 < 40 < y1
-    assert len(animator.fig.axes) == 2
-    assert Animator(ylim=(0, 1)).axes.get_ylim() == (0, 1)
+    assert animator.axes == animator.fig.axes
+    assert len(animator.axes) == 2
+    assert Animator(ylim=(0, 1)).axes[0].get_ylim() == (0, 1)

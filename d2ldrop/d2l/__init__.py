@@ -14,3 +14,7 @@ What differs from the book:
   the book's 0.5 and 0.7 hold for its own recipe alone. It returns the curves, too.
 - The images are in memory as bytes; a batch is made when its turn comes, without worker processes.
 """
+
+from d2ldrop.d2l._curves import Accumulator, Animator
+
+__all__ = ["Accumulator", "Animator"]

@@ -74,7 +74,7 @@ class Animator:
 
     In a notebook the figure is drawn again after each point. In a script it is there when training
     has ended: ``plt.show()`` shows it, and ``plt.savefig("curves.png")`` keeps it, with a screen or
-    without. Of several panels the first has the curves, as in the book.
+    without. ``axes`` lists the panels, row by row; the first has the curves, as in the book.
     """
 
     def __init__(
@@ -94,36 +94,38 @@ class Animator:
         self.fig, axes = plt.subplots(
             nrows, ncols, figsize=figsize, layout="constrained", squeeze=False
         )
-        self.axes = axes[0, 0]
+        self.axes = list(axes.flat)
         self.legend, self.fmts = legend, fmts
-        self.axes.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
-        for setter, limits in ((self.axes.set_xlim, xlim), (self.axes.set_ylim, ylim)):
+        first = self.axes[0]
+        first.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
+        for setter, limits in ((first.set_xlim, xlim), (first.set_ylim, ylim)):
             if limits is not None:  # None would end autoscaling too
                 setter(limits)
-        self.axes.grid(visible=True)  # without the argument it would turn a grid off again
+        first.grid(visible=True)  # without the argument it would turn a grid off again
         self.X: list[list[float]] = []
         self.Y: list[list[float]] = []
         self.lines: list[Any] = []
 
-    def add(self, x: float | Sequence[float], y: float | Iterable[float | None] | None) -> None:
+    def add(self, x: float | Iterable[float], y: float | Iterable[float | None] | None) -> None:
         """Add a point to each curve: ``y`` has one value a curve, None adds none to it."""
+        axes = self.axes[0]
         ys = list(y) if isinstance(y, Iterable) else [y]
-        xs = list(x) if isinstance(x, Sequence) else [x] * len(ys)
+        xs = list(x) if isinstance(x, Iterable) else [x] * len(ys)
         while len(self.lines) < len(ys):
             k = len(self.lines)
             label = self.legend[k] if k < len(self.legend) else None
-            self.lines += self.axes.plot([], [], self.fmts[k % len(self.fmts)], label=label)
+            self.lines += axes.plot([], [], self.fmts[k % len(self.fmts)], label=label)
             self.X.append([])
             self.Y.append([])
             if label:
-                self.axes.legend()
+                axes.legend()
         for k, (a, b) in enumerate(zip(xs, ys, strict=True)):
             if b is not None:
                 self.X[k].append(float(a))
                 self.Y[k].append(float(b))
                 self.lines[k].set_data(self.X[k], self.Y[k])
-        self.axes.relim()
-        self.axes.autoscale_view()
+        axes.relim()
+        axes.autoscale_view()
         self._show()
 
     def _show(self) -> None:

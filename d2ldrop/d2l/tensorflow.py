@@ -1,7 +1,8 @@
 """The names of *Dive into Deep Learning* that its section 4.6 needs, in TensorFlow.
 
 Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7. The book's
-loop calls ``net(X)``, by which Keras leaves dropout out; this one says ``training=True``.
+loop calls ``net(X)``, by which Keras leaves dropout out; this one says ``training=True``. A network
+of Keras becomes a graph once, as in Keras's ``fit``: Python values that it reads are those of then.
 """
 
 from __future__ import annotations

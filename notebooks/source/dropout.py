@@ -16,7 +16,7 @@ from cycler import cycler
 from IPython.display import Markdown, display
 
 import d2ldrop
-from d2ldrop.d2l._curves import Animator
+from d2ldrop.d2l import Animator
 from d2ldrop.data import to_network
 from d2ldrop.environment import worker_environment
 from d2ldrop.noise import noise_layer
@@ -117,7 +117,7 @@ def train(**options):
         ylim=(0, 1.3),
         figsize=(5, 3),
     )
-    animator.axes.xaxis.get_major_locator().set_params(integer=True)
+    animator.axes[0].xaxis.get_major_locator().set_params(integer=True)
 
     def draw(result):
         metrics = result.train_loss, result.train_accuracy, result.test_accuracy

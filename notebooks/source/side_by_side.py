@@ -18,7 +18,6 @@ from cycler import cycler
 from IPython.display import Markdown
 
 import d2ldrop
-from d2ldrop._registry import title
 from d2ldrop.environment import worker_environment
 from d2ldrop.report import COLOURS, MARKERS, STYLES
 
@@ -30,7 +29,7 @@ names = d2ldrop.available_backends()
 # Colours for the colour-blind; line styles and markers for everybody, and for print.
 looks = cycler(color=COLOURS, linestyle=STYLES, marker=MARKERS, markerfacecolor=["none"] * 7)
 look_of = dict(zip(names, looks(), strict=False))
-print(", ".join(map(title, names)))
+print(", ".join(map(d2ldrop.title, names)))
 
 # %% listings
 modules = {entry.name: entry.value for entry in entry_points(group="d2ldrop.backends")}
@@ -40,7 +39,7 @@ def listing(name, function):
     """A function's source in a backend's file, which is read and not imported."""
     source = Path(find_spec(modules[name]).origin).read_text()
     node = next(n for n in ast.parse(source).body if getattr(n, "name", "") == function)
-    return f"### {title(name)}\n```python\n{ast.get_source_segment(source, node)}\n```"
+    return f"### {d2ldrop.title(name)}\n```python\n{ast.get_source_segment(source, node)}\n```"
 
 
 Markdown("\n".join(listing(name, "train_step") for name in names))
@@ -83,7 +82,7 @@ for name in names:
 figure, all_axes = plt.subplots(1, len(names), figsize=(1.8 * len(names), 2.2), squeeze=False)
 for axes, (name, result) in zip(all_axes[0], results.items(), strict=True):
     axes.imshow(result["mask"], cmap="gray")
-    axes.set_title(title(name))
+    axes.set_title(d2ldrop.title(name))
     axes.set_axis_off()
 same = all(np.array_equal(result["mask"], results["numpy"]["mask"]) for result in results.values())
 print("all equal:", same)
@@ -94,7 +93,7 @@ labels = {"train_loss": "training loss (nats)", "test_accuracy": "test accuracy"
 for axes, (key, label) in zip(all_axes, labels.items(), strict=True):
     for name, result in results.items():
         values = result[key]
-        axes.plot(range(1, len(values) + 1), values, label=title(name), **look_of[name])
+        axes.plot(range(1, len(values) + 1), values, label=d2ldrop.title(name), **look_of[name])
     axes.set(xlabel="epoch", ylabel=label)
     axes.xaxis.get_major_locator().set_params(integer=True)
 all_axes[0].legend()
@@ -110,7 +109,7 @@ for check in summary["lockstep"]:
     print(f"{check['what']}, {check['steps']} steps: in lockstep up to {check['limit']:.0e}")
     for name, difference in check["difference"].items():
         verdict = "in lockstep" if check["in_lockstep"][name] else "APART"
-        print(f"{title(name):>14} {difference:7.0e} {verdict}")
+        print(f"{d2ldrop.title(name):>14} {difference:7.0e} {verdict}")
 
 # %% parting
 figure, all_axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
@@ -123,7 +122,9 @@ for axes, (dtype, losses) in zip(all_axes, traces.items(), strict=True):
     for name in names[1:]:
         difference = np.abs(losses[name] - losses["numpy"])
         drawn = np.where(difference > 0, difference, np.nan)  # 0 has no logarithm
-        axes.semilogy(drawn, label=title(name), markevery=20, linewidth=0.8, **look_of[name])
+        axes.semilogy(
+            drawn, label=d2ldrop.title(name), markevery=20, linewidth=0.8, **look_of[name]
+        )
     axes.set(xlabel="step", title=dtype)
 all_axes[0].set_ylabel("difference of the loss\nfrom NumPy's (nats)")
 if len(names) > 1:
