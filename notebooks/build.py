@@ -26,6 +26,7 @@ from d2ldrop._registry import TITLES
 HERE = Path(__file__).parent
 SOURCE = HERE / "source"
 FOLDERS = {"en": HERE, "zh": HERE / "zh"}
+COMMAS = {"en": ", ", "zh": "、"}
 SOURCES = dict.fromkeys(TITLES, "dropout") | {"side_by_side": "side_by_side", "by_hand": "by_hand"}
 """The notebooks, and which source each is made from."""
 CHINESE = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
@@ -56,9 +57,9 @@ def notebook(name: str, language: str) -> nbformat.NotebookNode:
         raise ValueError(f"{source} has the cells {list(code)}, {language} prose {list(prose)}")
     cells = []
     for title, listing in code.items():
-        cells.append(cell("markdown", f"{title}-text", filled_in(prose[title], name)))
+        cells.append(cell("markdown", f"{title}-text", filled_in(prose[title], name, language)))
         if listing:
-            cells.append(cell("code", title, filled_in(listing, name)))
+            cells.append(cell("code", title, filled_in(listing, name, language)))
     return as_nodes({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
 
 
@@ -78,9 +79,10 @@ def blocks(file: Path) -> dict[str, str]:
     }
 
 
-def filled_in(text: str, name: str) -> str:
+def filled_in(text: str, name: str, language: str) -> str:
     """``text`` with the names of a framework, and with LINKS to the notebooks of all."""
-    links = ", ".join(f"[{title}]({backend}.ipynb)" for backend, title in TITLES.items())
+    titles = (f"[{title}]({backend}.ipynb)" for backend, title in TITLES.items())
+    links = COMMAS[language].join(titles)
     for word, value in {"LINKS": links, "BACKEND": name, "FRAMEWORK": TITLES.get(name, "")}.items():
         text = text.replace(word, value)
     return text
