@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from d2ldrop._registry import Backend
-from d2ldrop.d2l._curves import LATE, Accumulator, Animator, train
+from d2ldrop.d2l._curves import LATE, Accumulator, Animator, LateAccumulator, train
 from d2ldrop.d2l._loader import Loader, resized
 from d2ldrop.data import load_data
 from tests.d2l_listings import BATCH_SIZE, LISTINGS
@@ -153,6 +153,45 @@ def test_sgd_divides_a_sums_gradient(d2l: Any, backend: Backend[Any], backend_na
 def test_accuracy_counts(d2l: Any, backend: Backend[Any]) -> None:
     y_hat = backend.from_numpy(np.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]]))
     assert d2l.accuracy(y_hat, backend.from_numpy(np.array([0, 2]))) == 1.0
+    column = backend.from_numpy(np.array([[0.0], [1.0], [0.0]]))  # classes, not logits
+    assert d2l.accuracy(column, backend.from_numpy(np.array([0, 1, 1]))) == 2.0
+
+
+@pytest.mark.only("tensorflow")
+def test_a_keras_network_is_what_it_is_now(d2l: Any) -> None:
+    """No graph outlives a call, other batch sizes have their own, and Keras's switch holds."""
+    import tensorflow as tf
+
+    class Noisy(tf.keras.layers.Layer):  # type: ignore[misc, name-defined, unused-ignore] # keras has no types
+        def call(self, X: Any) -> Any:
+            return X + tf.random.uniform(X.shape)  # a shape that is known when it is traced
+
+    net = tf.keras.Sequential([tf.keras.layers.Flatten(), Noisy(), tf.keras.layers.Dense(10)])
+    X, y = tf.ones((8, 28, 28, 1)), tf.zeros(8, tf.int32)
+    batches = [(X, y), (X[:5], y[:5]), (X[:3], y[:3])]
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    updater = tf.keras.optimizers.SGD(0.0)
+    assert d2l.train_epoch_ch3(net, batches, loss, updater)[0] > 0
+    bias = net.layers[-1].bias
+    found = []
+    for k in (0, 1):
+        bias.assign(tf.one_hot(k, 10) * 1e6)
+        net.pop()
+        net.add(tf.keras.layers.Dense(10, bias_initializer=tf.constant_initializer(bias.numpy())))
+        found.append(d2l.evaluate_accuracy(net, batches))
+    assert found == [1.0, 0.0]
+    eagerly: list[bool] = []
+
+    def call(X: Any) -> Any:
+        eagerly.append(tf.executing_eagerly())
+        return X
+
+    net.layers[1].call = call
+    for run_eagerly in (False, True):
+        net.compile(run_eagerly=run_eagerly)
+        d2l.evaluate_accuracy(net, batches[:1])
+    assert eagerly[-1]
+    assert not eagerly[0]
 
 
 # What they share, without a framework
@@ -199,7 +238,7 @@ def test_an_accumulator_adds_and_begins_again() -> None:
         metric.add(1)
 
 
-def test_an_accumulator_reads_late_but_all() -> None:
+def test_a_late_accumulator_reads_late_but_all() -> None:
     class Scalar:
         """A framework's, which is waited for when it is read."""
 
@@ -209,14 +248,19 @@ def test_an_accumulator_reads_late_but_all() -> None:
             Scalar.read += 1
             return 1.0
 
-    metric = Accumulator(1)
+    metric = LateAccumulator(1)
     for _ in range(LATE + 3):
         metric.add(Scalar())
     assert Scalar.read == 3
-    assert metric.data == [LATE + 3.0]
-    metric.add(Scalar())
-    metric.reset()
-    assert metric[0] == 0
+    assert metric[0] == LATE + 3.0
+
+
+def test_an_accumulator_adds_what_a_value_is_now() -> None:
+    total, metric = np.zeros(()), Accumulator(1)
+    for _ in range(4):
+        total += 1
+        metric.add(total)
+    assert metric[0] == 1 + 2 + 3 + 4
 
 
 def test_the_last_batch_may_be_smaller_and_images_grow() -> None:

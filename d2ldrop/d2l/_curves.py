@@ -19,12 +19,8 @@ __all__ = ["Accumulator", "Animator", "plt", "train"]
 FMTS = ("-", "m--", "g-.", "r:")
 
 
-LATE = 8
-"""Steps after which numbers are read: to read one is to wait for the framework to have it."""
-
-
 class Accumulator:
-    """Sums over n variables, of numbers or of a framework's scalars, which it need not have yet.
+    """Sums over n variables, of numbers or of a framework's scalars.
 
     >>> metric = Accumulator(2)
     >>> metric.add(1, 2)
@@ -34,8 +30,7 @@ class Accumulator:
     """
 
     def __init__(self, n: int) -> None:
-        self._sums = [0.0] * n
-        self._waiting: deque[tuple[Any, ...]] = deque()
+        self.data = [0.0] * n
 
     def add(self, *args: Any) -> None:
         """Add to each of them.
@@ -43,29 +38,38 @@ class Accumulator:
         Raises:
             ValueError: there are more or fewer than n.
         """
-        if len(args) != len(self._sums):
-            raise ValueError(f"add takes {len(self._sums)} values, got {len(args)}")
-        self._waiting.append(args)
-        if len(self._waiting) > LATE:
-            self._read()
+        if len(args) != len(self.data):
+            raise ValueError(f"add takes {len(self.data)} values, got {len(args)}")
+        self.data = [a + float(b) for a, b in zip(self.data, args, strict=True)]
 
     def reset(self) -> None:
         """Begin again at 0."""
-        self._waiting.clear()
-        self._sums = [0.0] * len(self._sums)
-
-    @property
-    def data(self) -> list[float]:
-        """All sums."""
-        while self._waiting:
-            self._read()
-        return self._sums
-
-    def _read(self) -> None:
-        values = self._waiting.popleft()
-        self._sums = [a + float(b) for a, b in zip(self._sums, values, strict=True)]
+        self.data = [0.0] * len(self.data)
 
     def __getitem__(self, index: int) -> float:
+        return self.data[index]
+
+
+LATE = 8
+"""Steps after which numbers are read: to read one is to wait for the framework to have it."""
+
+
+class LateAccumulator(Accumulator):
+    """Sums of a loop's own scalars, which nobody changes and which need not be there yet."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n)
+        self._waiting: deque[tuple[Any, ...]] = deque()
+
+    def add(self, *args: Any) -> None:
+        """Add to each of them, in time."""
+        self._waiting.append(args)
+        if len(self._waiting) > LATE:
+            super().add(*self._waiting.popleft())
+
+    def __getitem__(self, index: int) -> float:
+        while self._waiting:
+            super().add(*self._waiting.popleft())
         return self.data[index]
 
 
@@ -81,7 +85,7 @@ class Animator:
         self,
         xlabel: str | None = None,
         ylabel: str | None = None,
-        legend: Sequence[str] = (),
+        legend: Sequence[str] | None = None,
         xlim: tuple[float, float] | None = None,
         ylim: tuple[float, float] | None = None,
         xscale: str = "linear",
@@ -95,7 +99,7 @@ class Animator:
             nrows, ncols, figsize=figsize, layout="constrained", squeeze=False
         )
         self.axes = list(axes.flat)
-        self.legend, self.fmts = legend, fmts
+        self.legend, self.fmts = legend or (), fmts
         first = self.axes[0]
         first.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
         for setter, limits in ((first.set_xlim, xlim), (first.set_ylim, ylim)):
@@ -106,8 +110,10 @@ class Animator:
         self.Y: list[list[float]] = []
         self.lines: list[Any] = []
 
-    def add(self, x: float | Iterable[float], y: float | Iterable[float | None] | None) -> None:
-        """Add a point to each curve: ``y`` has one value a curve, None adds none to it."""
+    def add(
+        self, x: float | Iterable[float | None] | None, y: float | Iterable[float | None] | None
+    ) -> None:
+        """Add a point to each curve: ``y`` has one value a curve; None adds none to it."""
         axes = self.axes[0]
         ys = list(y) if isinstance(y, Iterable) else [y]
         xs = list(x) if isinstance(x, Iterable) else [x] * len(ys)
@@ -120,13 +126,16 @@ class Animator:
             if label:
                 axes.legend()
         for k, (a, b) in enumerate(zip(xs, ys, strict=True)):
-            if b is not None:
+            if a is not None and b is not None:
                 self.X[k].append(float(a))
                 self.Y[k].append(float(b))
                 self.lines[k].set_data(self.X[k], self.Y[k])
         axes.relim()
         axes.autoscale_view()
         self._show()
+
+    def _ipython_display_(self) -> None:
+        """Nothing: what a cell ends in has been shown already."""
 
     def _show(self) -> None:
         if "ipykernel" in sys.modules:

@@ -59,9 +59,11 @@ def loaders(
 ) -> tuple[Loader[Batch], Loader[Batch]]:
     """Batches to train with, in a fresh order each epoch, and to test with.
 
+    Where Fashion-MNIST cannot be had, a warning says so, and the built-in stand-in is used.
+
     Raises:
         TypeError, ValueError: ``batch_size`` or ``resize`` is no positive integer.
-        DataError: the data cannot be had; ``d2ldrop data --help`` says what to do.
+        DataError: files that are there are not the data; ``d2ldrop data --help`` says what to do.
     """
     check_positive(batch_size, "batch_size")
     if resize is not None:

@@ -1,11 +1,12 @@
 """The names of *Dive into Deep Learning* that its section 4.6 needs, in MXNet.
 
-Import it before ``mxnet``, as the book does: it lends MXNet what its import wants of NumPy.
+Import it before ``mxnet``, which the book's pages import first: it lends MXNet what its import
+wants of NumPy.
 Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
-# pyright: reportOperatorIssue=false
+# pyright: reportOperatorIssue=false, reportOptionalSubscript=false
 # (mxnet has no types: it makes most of its functions while it is imported.)
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from d2ldrop._imports import mxnet_import
-from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
+from d2ldrop.d2l._curves import Accumulator, Animator, LateAccumulator, plt, train
 from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 
 with mxnet_import():
@@ -74,14 +75,14 @@ def accuracy(y_hat: Array, y: Array) -> float:
 
 
 def _right(y_hat: Array, y: Array) -> Array:
-    classes = y_hat.argmax(axis=1) if y_hat.ndim > 1 else y_hat
-    return (classes.astype(y.dtype) == y).sum()
+    classes = y_hat.argmax(axis=1) if y_hat.ndim > 1 and y_hat.shape[1] != 1 else y_hat
+    return (classes.astype(y.dtype) == y.reshape(classes.shape)).sum()
 
 
 @use_np
 def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
     """The fraction of right predictions; MXNet trains only where it records."""
-    metric = Accumulator(2)  # right, of all
+    metric = LateAccumulator(2)  # right, of all
     for X, y in data_iter:
         metric.add(_right(net(X), y), len(y))
     return metric[0] / metric[1]
@@ -100,7 +101,7 @@ def train_epoch_ch3(
     one loss an example.
     """
     step = updater.step if isinstance(updater, gluon.Trainer) else updater
-    metric = Accumulator(3)  # sum of losses, right, of all
+    metric = LateAccumulator(3)  # sum of losses, right, of all
     for X, y in train_iter:
         with autograd.record():
             y_hat = net(X)

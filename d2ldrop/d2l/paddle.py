@@ -1,6 +1,7 @@
 """The names of *Dive into Deep Learning* that its section 4.6 needs, in PaddlePaddle.
 
-Import it before ``paddle`` and all cores compute, not one (unless you have set OMP_NUM_THREADS).
+Import it before ``paddle``, which the book's pages import first, and all cores compute, not one
+(unless you have set OMP_NUM_THREADS).
 Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """
 
@@ -64,7 +65,7 @@ def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
 
 def accuracy(y_hat: Array, y: Array) -> float:
     """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
-    classes = y_hat.argmax(axis=1) if y_hat.ndim > 1 else y_hat
+    classes = y_hat.argmax(axis=1) if y_hat.ndim > 1 and y_hat.shape[1] != 1 else y_hat
     return float((classes.astype(y.dtype) == y.reshape(classes.shape)).sum())
 
 
@@ -88,22 +89,23 @@ def train_epoch_ch3(
     """Train for an epoch, in training mode; the mean loss and the accuracy over it.
 
     ``updater`` is an optimiser of ``paddle.optimizer`` or a function of the batch size, as ``sgd``.
-    ``loss`` gives one loss an example, or their mean.
+    ``loss`` gives one loss an example, or their mean (not their sum).
     """
     if isinstance(net, nn.Layer):
         net.train()
     metric = Accumulator(3)  # sum of losses, right, of all
     for X, y in train_iter:
         y_hat = net(X)
-        mean = loss(y_hat, y).mean()
+        losses = loss(y_hat, y)
+        total = losses.sum() if losses.ndim else losses * len(y)
         if isinstance(updater, paddle.optimizer.Optimizer):
             updater.clear_grad()
-            mean.backward()
+            losses.mean().backward()
             updater.step()
         else:
-            (mean * len(y)).backward()
+            total.backward()
             updater(len(y))
-        metric.add(float(mean) * len(y), accuracy(y_hat, y), len(y))
+        metric.add(total, accuracy(y_hat, y), len(y))
     return metric[0] / metric[2], metric[1] / metric[2]
 
 

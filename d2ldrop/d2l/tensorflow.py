@@ -2,13 +2,13 @@
 
 Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7. The book's
 loop calls ``net(X)``, by which Keras leaves dropout out; this one says ``training=True``. A network
-of Keras becomes a graph once, as in Keras's ``fit``: Python values that it reads are those of then.
+of Keras becomes a graph in each call of these functions, as in Keras's ``fit``; after
+``net.compile(run_eagerly=True)`` it runs line by line, as in the book.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,32 +61,36 @@ def accuracy(y_hat: Array, y: Array) -> float:
 
 
 def _right(y_hat: Array, y: Array) -> Array:
-    classes = tf.argmax(y_hat, axis=1) if len(y_hat.shape) > 1 else y_hat
-    return tf.reduce_sum(tf.cast(tf.cast(classes, y.dtype) == y, tf.int32))
-
-
-def evaluate_accuracy(net: Callable[..., Array], data_iter: Iterable[Batch]) -> float:
-    """The fraction of right predictions, in evaluation mode."""
-    right = traced_right(net) if isinstance(net, tf.keras.layers.Layer) else eager_right(net)
-    metric = Accumulator(2)  # right, of all
-    for X, y in data_iter:
-        metric.add(right(X, y), len(y))
-    return metric[0] / metric[1]
-
-
-def eager_right(net: Callable[..., Array]) -> Callable[[Array, Array], Array]:
-    """How many of a batch X, y are right, in evaluation mode."""
-    return lambda X, y: _right(_call(net, X, training=False), y)
-
-
-@lru_cache(maxsize=1)
-def traced_right(net: Callable[..., Array]) -> Callable[[Array, Array], Array]:
-    """``eager_right`` as a graph, traced once for a network."""
-    return tf.function(eager_right(net), reduce_retracing=True)
+    classes = tf.argmax(y_hat, axis=1) if len(y_hat.shape) > 1 and y_hat.shape[1] != 1 else y_hat
+    same = tf.cast(classes, y.dtype) == tf.reshape(y, tf.shape(classes))
+    return tf.reduce_sum(tf.cast(same, tf.int32))
 
 
 def _call(net: Callable[..., Array], X: Array, training: bool) -> Array:
     return net(X, training=training) if isinstance(net, tf.keras.layers.Layer) else net(X)
+
+
+def _graph(net: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` as a graph, if ``net`` is one of Keras's and not to run eagerly."""
+    eager = not isinstance(net, tf.keras.layers.Layer) or getattr(net, "run_eagerly", False)
+    return function if eager else tf.function(function)
+
+
+def evaluate_accuracy(net: Callable[..., Array], data_iter: Iterable[Batch]) -> float:
+    """The fraction of right predictions, in evaluation mode."""
+    return _evaluate(_evaluation(net), data_iter)
+
+
+def _evaluation(net: Callable[..., Array]) -> Callable[[Array, Array], Array]:
+    """How many of a batch X, y are right, in evaluation mode."""
+    return _graph(net, lambda X, y: _right(_call(net, X, training=False), y))
+
+
+def _evaluate(right: Callable[[Array, Array], Array], data_iter: Iterable[Batch]) -> float:
+    metric = Accumulator(2)  # right, of all
+    for X, y in data_iter:
+        metric.add(right(X, y), len(y))
+    return metric[0] / metric[1]
 
 
 def train_epoch_ch3(
@@ -96,43 +100,42 @@ def train_epoch_ch3(
 
     ``updater`` is an optimiser of Keras, or has ``params`` and takes the batch size and the
     gradients of a sum of losses, as ``sgd`` wants them. ``loss`` gives one loss an example, or
-    their mean; one of Keras's takes the labels first.
+    their mean (not their sum); one of Keras's takes the labels first.
     """
-    step = traced_step if isinstance(updater, tf.keras.optimizers.Optimizer) else eager_step
+    return _train_epoch(_step(net, loss, updater), train_iter)
+
+
+def _train_epoch(
+    step: Callable[[Array, Array], tuple[Array, Array]], train_iter: Iterable[Batch]
+) -> tuple[float, float]:
     metric = Accumulator(3)  # sum of losses, right, of all
     for X, y in train_iter:
-        mean, right = step(net, loss, updater)(X, y)
-        metric.add(float(mean) * len(y), right, len(y))
+        metric.add(*step(X, y), len(y))
     return metric[0] / metric[2], metric[1] / metric[2]
 
 
-def eager_step(
+def _step(
     net: Any, loss: Callable[..., Array], updater: Any
 ) -> Callable[[Array, Array], tuple[Array, Array]]:
-    """A step of a batch X, y: the mean loss, and how many were right."""
+    """A step of a batch X, y: the sum of its losses, and how many were right."""
+    optimizer = isinstance(updater, tf.keras.optimizers.Optimizer)
 
     def step(X: Array, y: Array) -> tuple[Array, Array]:
         with tf.GradientTape() as tape:
             y_hat = _call(net, X, training=True)
             keras = isinstance(loss, tf.keras.losses.Loss)
-            mean = tf.reduce_mean(loss(y, y_hat) if keras else loss(y_hat, y))
-            total = mean * tf.cast(tf.shape(y)[0], mean.dtype)
-        if isinstance(updater, tf.keras.optimizers.Optimizer):
+            losses = loss(y, y_hat) if keras else loss(y_hat, y)
+            mean = tf.reduce_mean(losses)
+            n = tf.cast(tf.shape(y)[0], losses.dtype)
+            total = tf.reduce_sum(losses) if len(losses.shape) else losses * n
+        if optimizer:
             params = net.trainable_variables
             updater.apply_gradients(zip(tape.gradient(mean, params), params, strict=True))
         else:
             updater(len(y), tape.gradient(total, updater.params))
-        return mean, _right(y_hat, y)
+        return total, _right(y_hat, y)
 
-    return step
-
-
-@lru_cache(maxsize=1)
-def traced_step(
-    net: Any, loss: Callable[..., Array], updater: Any
-) -> Callable[[Array, Array], tuple[Array, Array]]:
-    """``eager_step`` as a graph, traced once for a training."""
-    return tf.function(eager_step(net, loss, updater), reduce_retracing=True)
+    return _graph(net, step) if optimizer else step
 
 
 def train_ch3(
@@ -152,10 +155,11 @@ def train_ch3(
         AssertionError: in the end the training loss is above ``max_loss``, or an accuracy below
             ``min_accuracy``; not given, nothing is asserted.
     """
+    step, right = _step(net, loss, updater), _evaluation(net)  # one graph each for all epochs
     return train(
         num_epochs,
-        lambda: train_epoch_ch3(net, train_iter, loss, updater),
-        lambda: evaluate_accuracy(net, test_iter),
+        lambda: _train_epoch(step, train_iter),
+        lambda: _evaluate(right, test_iter),
         max_loss,
         min_accuracy,
     )

@@ -59,8 +59,8 @@ def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
 
 def accuracy(y_hat: Array, y: Array) -> float:
     """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
-    classes = y_hat.argmax(dim=1) if y_hat.ndim > 1 else y_hat
-    return float((classes.type(y.dtype) == y).sum())
+    classes = y_hat.argmax(dim=1) if y_hat.ndim > 1 and y_hat.shape[1] != 1 else y_hat
+    return float((classes.type(y.dtype) == y.reshape(classes.shape)).sum())
 
 
 def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
@@ -83,22 +83,23 @@ def train_epoch_ch3(
     """Train for an epoch, in training mode; the mean loss and the accuracy over it.
 
     ``updater`` is an optimiser of ``torch.optim`` or a function of the batch size, as ``sgd``.
-    ``loss`` gives one loss an example, or their mean.
+    ``loss`` gives one loss an example, or their mean (not their sum).
     """
     if isinstance(net, nn.Module):
         net.train()
     metric = Accumulator(3)  # sum of losses, right, of all
     for X, y in train_iter:
         y_hat = net(X)
-        mean = loss(y_hat, y).mean()
+        losses = loss(y_hat, y)
+        total = losses.sum() if losses.ndim else losses * len(y)
         if isinstance(updater, torch.optim.Optimizer):
             updater.zero_grad()
-            mean.backward()  # type: ignore[no-untyped-call] # torch has not typed it
+            losses.mean().backward()  # type: ignore[no-untyped-call] # torch has not typed it
             updater.step()
         else:
-            (mean * len(y)).backward()  # type: ignore[no-untyped-call] # nor here
+            total.backward()  # type: ignore[no-untyped-call] # nor here
             updater(len(y))
-        metric.add(float(mean.detach()) * len(y), accuracy(y_hat.detach(), y), len(y))
+        metric.add(total.detach(), accuracy(y_hat.detach(), y), len(y))
     return metric[0] / metric[2], metric[1] / metric[2]
 
 
