@@ -1,30 +1,58 @@
-# make setup     .venv with everything in requirements.lock, and the package
-# make compare   train on every framework and compare: the main job
-# make test      static checks, then all tests
-# make lint      the static checks alone
+# make setup         .venv with everything in requirements.lock, and the package
+# make compare       train on every framework and compare: the main job
+# make test          static checks, then all tests
+# make test-oldest   the quick tests again, on the oldest versions that pyproject.toml admits
+# make lint          the static checks alone
+# make lock          compute requirements.lock again
+#
+# PYTHON=/path/to/python3.12 chooses another Python.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OLDEST := .venv-oldest
 
-# In the tests a framework that is missing here is a failure, not a skip.
+# Of $(2), the first Python from 3.11 to 3.$(1) that works: a name may be a shim that leads nowhere.
+SUPPORTED = import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(1)))
+first = $(shell for python in $(2); do \
+	"$$python" -c '$(call SUPPORTED,$(1))' 2> /dev/null && echo "$$python" && break; done)
+
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(call first,13,$(wildcard $(BIN)/python) python3.13 python3.12 python3.11 python3)
+else ifneq ($(shell cat $(READY) 2> /dev/null),$(shell $(PYTHON) --version 2> /dev/null))
+.PHONY: $(READY) # .venv is missing, or has another Python
+endif
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# Where all five have wheels, a framework that is missing in the tests is a failure, not a skip.
+ifeq ($(shell uname -sm),Linux x86_64)
 export D2LDROP_TEST_BACKENDS ?= numpy torch tensorflow mxnet paddle
+endif
 
-.PHONY: setup compare test lint
+.PHONY: setup compare test test-oldest lint lock
 .DELETE_ON_ERROR:
 
 setup: $(READY)
 
+# MXNet's metadata asks for NumPy below 2, and MXNet runs without it: so pip installs the lock as it
+# is, without dependencies, and the check below accepts that one line. A CUDA build of PyTorch has
+# dependencies of its own, which pip adds; a CPU build has none.
 $(READY): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c '$(call SUPPORTED,13)' 2> /dev/null || { \
+		found=$$("$(or $(PYTHON),python3)" --version 2> /dev/null || echo no Python); \
+		echo "Python 3.11, 3.12 or 3.13 with venv is needed, but $(or $(PYTHON),python3) is $$found."; \
+		echo "Install one (Debian: python3 and python3-venv), or: make PYTHON=/path/to/python3.13 ..."; \
+		exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) ..."
-	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
-	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing requirements.lock (4 GB on disk, some minutes; the next time none) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m pip check
-	@touch $@
+	@[ "$$($(BIN)/python --version 2> /dev/null)" = "$$($(PYTHON) --version)" ] \
+		&& $(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing requirements.lock (4 GB on disk, some minutes; later runs reuse it) ..."
+	@$(PIP) install --quiet --no-deps --requirement requirements.lock
+	@grep '^torch==' requirements.lock | $(PIP) install --quiet --requirement /dev/stdin
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@! $(PIP) check | grep --invert-match --regexp='^No broken requirements found' \
+		--regexp='^mxnet 1.9.1 has requirement numpy<2.0.0,>1.16.0, but you have numpy 2'
+	@$(BIN)/python --version > $@
 
 compare: $(READY)
 	$(BIN)/d2ldrop compare
@@ -39,3 +67,20 @@ lint: $(READY)
 test: $(READY) lint
 	OMP_WAIT_POLICY=passive $(BIN)/pytest --nbmake --nbmake-timeout=600 -n 2 notebooks/*.ipynb notebooks/zh/*.ipynb
 	$(BIN)/pytest
+
+# NumPy 1.26, which MXNet asks for, has no wheel for Python 3.13.
+$(OLDEST)/.ready: pyproject.toml $(READY)
+	$(call first,12,python3.11 python3.12 python3 $(PYTHON)) -m venv --clear $(OLDEST)
+	$(BIN)/uv pip compile --quiet --no-config --resolution lowest-direct --python $(OLDEST) \
+		--extra mxnet --extra test pyproject.toml --output-file $(OLDEST)/requirements.txt
+	$(BIN)/uv pip sync --quiet --no-config --python $(OLDEST) $(OLDEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --no-config --python $(OLDEST) --no-deps --editable .
+	@touch $@
+
+test-oldest: $(OLDEST)/.ready
+	D2LDROP_TEST_BACKENDS="numpy mxnet" $(OLDEST)/bin/python -m pytest -m "not slow"
+
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+		--no-annotate --custom-compile-command "make lock" --extra all --extra dev --group lock \
+		pyproject.toml --output-file requirements.lock

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import cast
 
 import numpy as np
 
@@ -20,9 +19,10 @@ def check_integer(
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{argument} must be {expected}, got {_typed(value)}")
-    if not low <= value <= high:
+    number = int(value)
+    if not low <= number <= high:
         raise ValueError(f"{argument} must be {expected}, got {value}")
-    return int(value)
+    return number
 
 
 def check_positive(value: object, argument: str) -> int:
@@ -44,10 +44,14 @@ def check_real(value: object, argument: str, expected: str, low: float, high: fl
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{argument} must be {expected}, got {_typed(value)}")
-    number = cast("float", value)
-    if not low <= number <= high:  # NaN fails; an integer too large for a float does not overflow
+    # Convert first: NumPy 2 compares in the dtype of `value`, where 5e-324 may be 0.
+    try:
+        number = float(value)
+    except OverflowError:  # an integer too large for a float
+        number = math.inf if value > 0 else -math.inf
+    if not low <= number <= high:  # NaN fails
         raise ValueError(f"{argument} must be {expected}, got {value}")
-    return float(number)
+    return number
 
 
 def check_probability(value: object, argument: str) -> float:

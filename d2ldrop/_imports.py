@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
+from d2ldrop._numpy_for_mxnet import imported_by_mxnet
 
 
 def refuse_fatal_import(name: str) -> None:
@@ -29,25 +29,20 @@ def refuse_fatal_import(name: str) -> None:
 def mxnet_import() -> Iterator[None]:
     """Let mxnet 1.9.1 be imported without changing the process for others.
 
-    - It reads ``np.bool``, which NumPy 1.24 removed: the alias exists here and no longer.
+    - It reads names that NumPy and Python have removed: its modules get them, no others do.
     - It sets the process's OpenMP thread count, which PyTorch shares: the count is put back.
     - Packages that it loads add warning filters: the filters are put back.
 
-    What stays: a handler for SIGSEGV that prints a trace, and functions of mxnet's own that read
-    ``np.bool`` when they are called, such as ``mx.np.full((2,), True)``, fail.
+    What stays: a handler for SIGSEGV that prints a trace.
     """
     openmp = _openmp()
     threads = openmp.omp_get_max_threads() if openmp else None
-    alias_missing = "bool" not in vars(np)
-    if alias_missing:
-        np.bool = np.bool_  # type: ignore[attr-defined, misc, unused-ignore]
     try:
-        with warnings.catch_warnings():
+        with imported_by_mxnet(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # its own use of old NumPy names
+            warnings.simplefilter("ignore", SyntaxWarning)  # its "\\d" in plain strings
             yield
     finally:
-        if alias_missing:
-            del np.bool  # type: ignore[attr-defined, misc, unused-ignore]
         if openmp:
             openmp.omp_set_num_threads(threads)
 
