@@ -2,7 +2,7 @@
 
 What is particular to MXNet:
 
-- Retired in 2023. Version 1.9.1 needs NumPy 1.x and ``np.bool`` at its import.
+- Retired in 2023. Version 1.9.1 reads names that NumPy has removed: ``mxnet_import`` gives them.
 - Without ``use_np`` a shape () or (0, 3) means "unknown"; the decorator sets that right for a call.
 - Operations are queued: a result is there when its values are read.
 - ``nn.Dense`` keeps W as outputs × inputs, the transpose of the book's.
@@ -47,8 +47,9 @@ def devices() -> list[str]:
 @use_np
 def from_numpy(array: npt.NDArray[Any], device: str = "cpu") -> Array:
     """An array with the values of ``array``, same shape and dtype."""
-    if device == "cpu" and array.dtype != bool and array.flags.carray:  # share the memory
-        return mx.nd.from_dlpack(array.__dlpack__()).as_np_ndarray()
+    if device == "cpu" and array.dtype != bool and array.size and array.flags.carray:
+        compact = np.ndarray(array.shape, array.dtype, array)  # X[:, None] may have other strides
+        return mx.nd.from_dlpack(compact.__dlpack__()).as_np_ndarray()  # it shares the memory
     kind, _, index = device.partition(":")
     return mx.np.array(array, dtype=array.dtype, ctx=mx.Context(kind, int(index or 0)))
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from d2ldrop._registry import available_backends, backend_names, get_backend, title
+    from d2ldrop._registry import available_backends, backend_names, get_backend
     from d2ldrop.averages import (
         ExactAverage,
         MCPrediction,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from d2ldrop.compare import compare_backends
     from d2ldrop.data import Dataset, load_data
+    from d2ldrop.frameworks import title
     from d2ldrop.layer import dropout_backward, dropout_layer
     from d2ldrop.randomness import batch_order, dropout_mask, initial_weights
     from d2ldrop.recipe import PRESETS, Recipe
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "_registry": ("available_backends", "backend_names", "get_backend", "title"),
+    "_registry": ("available_backends", "backend_names", "get_backend"),
     "averages": (
         "ExactAverage",
         "MCPrediction",
@@ -41,6 +42,7 @@ _HOMES = {
     ),
     "compare": ("compare_backends",),
     "data": ("Dataset", "load_data"),
+    "frameworks": ("title",),
     "layer": ("dropout_backward", "dropout_layer"),
     "randomness": ("batch_order", "dropout_mask", "initial_weights"),
     "recipe": ("PRESETS", "Recipe"),

@@ -47,8 +47,8 @@ def check_real(value: object, argument: str, expected: str, low: float, high: fl
     # Convert first: NumPy 2 compares in the dtype of `value`, where 5e-324 may be 0.
     try:
         number = float(value)
-    except OverflowError:  # an integer too large for a float
-        number = math.inf if value > 0 else -math.inf
+    except OverflowError:  # an integer too large for a float, and for every range
+        number = math.inf
     if not low <= number <= high:  # NaN fails
         raise ValueError(f"{argument} must be {expected}, got {value}")
     return number

@@ -6,12 +6,14 @@ d2ldrop itself never loads two frameworks into one process, but its user may.
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from d2ldrop._numpy_for_mxnet import imported_by_mxnet
+from d2ldrop.frameworks import framework
 
 
 def refuse_fatal_import(name: str) -> None:
@@ -23,6 +25,33 @@ def refuse_fatal_import(name: str) -> None:
             "Import paddle before tensorflow, or give each a process of its own, as "
             "'d2ldrop compare' does"
         )
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Say which system package to install where importing framework ``name`` lacks a library.
+
+    Raises:
+        ImportError: a library is missing; the loader's own error says its file name alone.
+    """
+    try:
+        yield
+    except (ImportError, OSError) as error:  # ctypes raises OSError
+        missing = re.search(r"([^\s/]+\.so[.\d]*): cannot open shared object file", str(error))
+        if missing is None:
+            raise
+        facts, library = framework(name), missing[1]
+        # Of the compilers' libraries Debian names the packages after the files.
+        known = re.fullmatch(r"(lib(?:gcc_s|gfortran|gomp|quadmath|stdc\+\+))\.so\.(\d+)", library)
+        if known:
+            package = known[1].replace("_", "-") + known[2]
+            packages = " ".join(dict.fromkeys((*facts.debian_packages, package)))
+            hint = f"on Debian and Ubuntu: apt install {packages}"
+        else:
+            hint = "install the system package that has it, or the framework again"
+        raise ImportError(
+            f"{facts.title} needs the library {library}, which this system lacks; {hint}", name=name
+        ) from error
 
 
 @contextmanager

@@ -20,18 +20,11 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy.typing as npt
 
-from d2ldrop._imports import refuse_fatal_import
+from d2ldrop._imports import explained, refuse_fatal_import
+from d2ldrop.frameworks import FRAMEWORKS, how_to_install, title
 
 Array = TypeVar("Array")
 Masks = tuple[Array | None, Array | None]
-
-TITLES = {
-    "numpy": "NumPy",
-    "torch": "PyTorch",
-    "tensorflow": "TensorFlow",
-    "mxnet": "MXNet",
-    "paddle": "PaddlePaddle",
-}
 
 
 class Backend(Protocol[Array]):
@@ -149,16 +142,10 @@ def _entry_points() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group="d2ldrop.backends")}
 
 
-def title(name: str) -> str:
-    """The framework's own spelling of its name; "torch-concise" is "PyTorch concise"."""
-    name, _, implementation = name.partition("-")
-    return f"{TITLES.get(name, name)} {implementation}".rstrip()
-
-
 def backend_names() -> list[str]:
     """The names of all registered backends, installed or not; NumPy, the reference, comes first."""
-    known = [name for name in TITLES if name in _entry_points()]
-    return known + sorted(_entry_points().keys() - TITLES.keys())
+    known = [name for name in FRAMEWORKS if name in _entry_points()]
+    return known + sorted(_entry_points().keys() - FRAMEWORKS.keys())
 
 
 def is_installed(name: str) -> bool:
@@ -182,11 +169,9 @@ def available_backends() -> list[str]:
 
 
 def install_hint(name: str) -> str:
-    """The pip line that installs a backend's framework."""
+    """How to install a backend's framework here: a pip line, or why there is none."""
     entry = _entry_points()[name]
-    if entry.dist is not None and entry.dist.name == "d2ldrop":
-        return f'pip install "d2ldrop[{name}]"'
-    return f"pip install {name}"
+    return how_to_install(name, entry.dist.name if entry.dist is not None else None)
 
 
 def check_name(name: str) -> None:
@@ -213,13 +198,15 @@ def get_backend(name: str) -> Backend[Any]:
     Raises:
         ValueError: no backend has that name.
         ModuleNotFoundError: the framework is not installed; the message holds the pip line.
-        ImportError: importing it into this process would crash (paddle after tensorflow).
+        ImportError: importing it into this process would crash (paddle after tensorflow), or the
+            system lacks a library that it needs.
     """
     check_name(name)
     refuse_fatal_import(name)
     home = _entry_points()[name].value
     try:
-        __import__(home)  # not import_module, which a function that TensorFlow traces cannot call
+        with explained(name):
+            __import__(home)  # not import_module, which a traced function of TensorFlow cannot call
     except ModuleNotFoundError as error:
         if error.name != name:  # not the framework but something it needs: a broken install
             raise

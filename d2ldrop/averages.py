@@ -247,7 +247,7 @@ def _entropy(probabilities: Float64) -> Float64:
     return entropy
 
 
-def _layers(weights: Weights, dtype: npt.DTypeLike = None) -> Layers:
+def _layers(weights: Weights, dtype: npt.DTypeLike | None = None) -> Layers:
     """Pairs (W, b), contiguous, of one dtype (W1's if none is given)."""
     count = len(weights) // 2
     if count < 2 or set(weights) != {f"{kind}{i + 1}" for kind in "Wb" for i in range(count)}:

@@ -28,7 +28,7 @@ from tqdm import tqdm
 import d2ldrop
 from d2ldrop import data as data_module
 from d2ldrop._checks import check_probability
-from d2ldrop._registry import backend_names, check_name, install_hint, is_installed, title
+from d2ldrop._registry import backend_names, install_hint, is_installed
 from d2ldrop.averages import scale_weights
 from d2ldrop.compare import (
     ROWS_OF,
@@ -41,11 +41,14 @@ from d2ldrop.data import DataError, StandInWarning
 from d2ldrop.devices import device_name
 from d2ldrop.environment import check_execution, check_threads
 from d2ldrop.experiments._command import experiment
+from d2ldrop.frameworks import title
+from d2ldrop.interpreters import check_backends, check_usable
 from d2ldrop.models import IMPLEMENTATIONS, recipe_for
 from d2ldrop.options import (
     data_options,
     implementation_option,
     place_options,
+    pythons_option,
     recipe_options,
     run_options,
     take_data,
@@ -130,10 +133,11 @@ def train(
     record: tuple[str, ...],
     threads: int | None,
     execution: str,
+    pythons: dict[str, str],
     **options: Any,
 ) -> None:
     """Train the dropout MLP on one framework: BACKEND."""
-    check_name(backend)
+    check_backends([backend], pythons)
     recipe = take_recipe(options)
     row = Row(backend, implementation or "scratch")
     recipe_for(backend, recipe, row.implementation)
@@ -146,7 +150,7 @@ def train(
     progress = Progress(quiet)
     with laid_out(data) as scratch, progress:
         place = Workplace(
-            folder, recipe, data, device, timeout, {}, scratch, progress, threads, execution
+            folder, recipe, data, device, timeout, pythons, scratch, progress, threads, execution
         )
         try:
             place.run(
@@ -195,17 +199,10 @@ def _say_how_to_resume(folder: Path) -> None:
     show_default=True,
     help="Steps of the lockstep check in float64 before each run.",
 )
-@click.option(
-    "--python",
-    "pythons",
-    multiple=True,
-    metavar="BACKEND=PATH",
-    help="Run a backend under another Python interpreter.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary alone, as JSON.")
 def compare(
     backends: tuple[str, ...],
-    pythons: tuple[str, ...],
+    pythons: dict[str, str],
     quiet: bool,
     as_json: bool,
     out: str,
@@ -214,9 +211,8 @@ def compare(
 ) -> None:
     """Train on several frameworks, one after another, and compare them (default: all installed)."""
     recipe = take_recipe(options)
-    interpreters = dict(_split_python(item) for item in pythons)
     folder = run_folder(out, name, resume=options["resume"])
-    rows = plan_rows(folder, backends, recipe, options["implementation"], interpreters)
+    rows = plan_rows(folder, backends, recipe, options["implementation"], pythons)
     check_threads(options["threads"])
     for row in rows:
         check_execution(row.backend, options["execution"])
@@ -231,7 +227,7 @@ def compare(
                 data=data,
                 out=out,
                 name=folder.name,
-                pythons=interpreters,
+                pythons=pythons,
                 on_event=progress,
                 **options,
             )
@@ -242,13 +238,6 @@ def compare(
         _say_how_to_resume(Path(summary["folder"]))
         raise KeyboardInterrupt
     sys.exit(0 if summary["ok"] else 1)
-
-
-def _split_python(item: str) -> tuple[str, str]:
-    backend, equals, path = item.partition("=")
-    if not (backend and equals and path):
-        raise ValueError(f"--python must be BACKEND=PATH, got {item!r}")
-    return backend, path
 
 
 def _show(summary: dict[str, Any], as_json: bool) -> None:
@@ -281,6 +270,7 @@ def bench(
     name: str | None,
     timeout: float,
     quiet: bool,
+    pythons: dict[str, str],
     **options: Any,
 ) -> None:
     """Time this project beside the frameworks' own: dropout_layer, an epoch, or start-up.
@@ -292,7 +282,7 @@ def bench(
     from d2ldrop_bench import bench as driver
     from d2ldrop_bench import report
 
-    names, folder = driver.plan(backends, rounds, threads, execution, out, name)
+    names, folder = driver.plan(backends, rounds, threads, execution, out, name, pythons)
     data = take_data(options)
     progress = Progress(quiet)
     with progress:
@@ -304,6 +294,7 @@ def bench(
             threads=threads,
             execution=execution,
             timeout=timeout,
+            pythons=pythons,
             folder=folder,
             on_event=progress,
         )
@@ -324,6 +315,7 @@ cli.add_command(experiment)
 @click.option("--backend", required=True, help="The framework that evaluates.")
 @data_options
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
+@pythons_option
 @click.option(
     "--original-dropout",
     type=float,
@@ -334,11 +326,12 @@ def evaluate(
     weights: str,
     backend: str,
     device: str,
+    pythons: dict[str, str],
     original_dropout: tuple[float, float] | None,
     **options: Any,
 ) -> None:
     """Test loss and accuracy of saved WEIGHTS (weights.safetensors), on any framework."""
-    check_name(backend)
+    check_backends([backend], pythons)
     device = device_name(device)
     dropout = [check_probability(p, "original_dropout") for p in original_dropout or (0, 0)]
     arrays = scale_weights(load_weights(weights), dropout)
@@ -346,7 +339,14 @@ def evaluate(
     found: dict[str, Any] = {}
     with laid_out(data) as scratch:
         place = Workplace(
-            scratch, Recipe(), data, device, 300, {}, scratch, lambda _, event: found.update(event)
+            scratch,
+            Recipe(),
+            data,
+            device,
+            300,
+            pythons,
+            scratch,
+            lambda _, event: found.update(event),
         )
         log = scratch / "worker.log"
         row = Row.named(backend)
@@ -361,28 +361,40 @@ def evaluate(
 
 
 @cli.command()
-def backends() -> None:
+@pythons_option
+def backends(pythons: dict[str, str]) -> None:
     """Show which frameworks are ready, and how to install those that are not."""
+    names = list(dict.fromkeys([*backend_names(), *pythons]))
+    for name in pythons:
+        check_usable(name, pythons)
     table = Table()
     for column in ("backend", "framework", "version", "state", "devices"):
         table.add_column(column, overflow="fold")
     with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
         # On a terminal alone; each takes a second or two.
-        for name in tqdm(backend_names(), "starting each", leave=False, disable=None):
-            table.add_row(name, title(name), *_probe(name, Path(folder) / f"{name}.log"))
+        for name in tqdm(names, "starting each", leave=False, disable=None):
+            log = Path(folder) / f"{name}.log"
+            table.add_row(name, title(name), *_probe(name, pythons.get(name), log))
     console().print(table)
 
 
-def _probe(name: str, log: Path) -> tuple[str, str, str]:
+def _probe(name: str, python: str | None, log: Path) -> tuple[str, str, str]:
     """Version, state and devices of a framework, found out in a process of its own."""
-    if not is_installed(name):
+    if not (python or is_installed(name)):
         return "", f"not installed: {escape(install_hint(name))}", ""
     found: dict[str, Any] = {}
     try:
-        run_worker({"task": "probe", "backend": name}, found.update, log=log, timeout=120)
+        run_worker(
+            {"task": "probe", "backend": name},
+            found.update,
+            log=log,
+            timeout=120,
+            python=python or sys.executable,
+        )
     except WorkerFailedError as error:
         return "", f"[bold red]broken[/]: {escape(str(error))}", ""
-    return found["version"], "[green]ready[/]", ", ".join(found["devices"])
+    where = f" in {escape(python)}" if python else ""
+    return found["version"], f"[green]ready[/]{where}", ", ".join(found["devices"])
 
 
 @cli.command()

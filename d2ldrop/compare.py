@@ -6,24 +6,22 @@ What comes out is ``runs/<name>/summary.json`` beside the backends' folders.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import d2ldrop
 from d2ldrop._checks import check_positive
-from d2ldrop._registry import available_backends, backend_names, check_name
+from d2ldrop._registry import backend_names, install_hint, is_installed
 from d2ldrop.activations import check_record
 from d2ldrop.agreement import Lockstep
 from d2ldrop.data import Dataset, load_data
 from d2ldrop.devices import device_name
-from d2ldrop.environment import check_execution, check_threads
+from d2ldrop.environment import check_execution, check_threads, machine
+from d2ldrop.interpreters import Pythons, check_backends
 from d2ldrop.lockstep import Check, difference, plan_checks, take_first_steps, take_reference_steps
 from d2ldrop.models import IMPLEMENTATIONS, recipe_for
 from d2ldrop.recipe import Recipe
@@ -54,6 +52,7 @@ class Comparison:
     place: Workplace
     record: tuple[str, ...]
     rows: dict[Row, dict[str, Any]]
+    left_out: dict[str, str]
     lockstep: list[Lockstep] = field(default_factory=list)
     problem: str | None = None
 
@@ -69,7 +68,7 @@ def compare_backends(
     out: Path | str = "runs",
     lockstep_steps: int = 100,
     timeout: float = 300,
-    pythons: Mapping[str, str] | None = None,
+    pythons: Pythons | None = None,
     resume: bool = False,
     record: Sequence[str] = (),
     threads: int | None = None,
@@ -83,7 +82,7 @@ def compare_backends(
     versions draw masks of their own and are compared without noise.
 
     Args:
-        backends: their names; every installed one if not given.
+        backends: their names; if not given, every one that is installed or in ``pythons``.
         recipe: the hyper-parameters; the book's if not given.
         implementation: "scratch" (the default), "concise" (as in ``train``) or "both", two rows a
             backend.
@@ -126,7 +125,9 @@ def compare_backends(
             folder, recipe, data, device, timeout, pythons, scratch, on_event, threads, execution
         )
         _refuse_other_comparison(place, record)
-        comparison = Comparison(place, record, {row: {"status": "not run"} for row in rows})
+        begun = {row: {"status": "not run"} for row in rows}
+        left_out = {} if backends else _left_out(rows)
+        comparison = Comparison(place, record, begun, left_out)
         whole = recipe.num_epochs * -(-len(data.train_images) // recipe.batch_size)
         checks = plan_checks(recipe, rows, lockstep_steps, whole)
         try:
@@ -152,7 +153,7 @@ def plan_rows(
     backends: Sequence[str] | None,
     recipe: Recipe,
     implementation: str | None,
-    pythons: Mapping[str, str],
+    pythons: Pythons,
 ) -> list[Row]:
     """The rows of a comparison: those begun in ``folder``, and what is asked for now.
 
@@ -165,59 +166,21 @@ def plan_rows(
             f"implementation must be one of {', '.join(ROWS_OF)}, got {implementation!r}"
         )
     begun = _begun(folder)
-    here = check_backends([*(row.backend for row in begun), *(backends or ())], pythons)
+    usable = check_backends([*(row.backend for row in begun), *(backends or ())], pythons)
     if begun and not backends and not implementation:
         return begun
     kinds = ROWS_OF[implementation or "scratch"]
-    rows = [Row(name, kind) for name in dict.fromkeys(backends or here) for kind in kinds]
+    rows = [Row(name, kind) for name in dict.fromkeys(backends or usable) for kind in kinds]
     for row in rows:
         recipe_for(row.backend, recipe, row.implementation)
     return list(dict.fromkeys([*begun, *rows]))
 
 
-def check_backends(names: Sequence[str] | None, pythons: Mapping[str, str]) -> list[str]:
-    """The backends to run, each of them usable under its interpreter.
-
-    Raises:
-        ValueError: an unknown backend, or an interpreter that does not work.
-        ModuleNotFoundError: a framework that is not installed.
-    """
-    names = list(dict.fromkeys(names)) if names else available_backends()
-    for name in {*names, *pythons}:
-        if name in pythons:
-            _check_interpreter(name, pythons[name])
-        else:
-            check_name(name)
-    if unused := pythons.keys() - names:
-        raise ValueError(
-            f"--python names {', '.join(unused)}, which is not among the backends to run"
-        )
-    return names
-
-
-def _check_interpreter(backend: str, python: str) -> None:
-    code = "import d2ldrop, json; print(json.dumps(d2ldrop.available_backends()))"
-    try:
-        answer = subprocess.run(
-            [python, "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )
-    except subprocess.CalledProcessError as error:
-        last = error.stderr.strip().splitlines()[-1:] or [f"exit status {error.returncode}"]
-        raise ValueError(
-            f"--python {backend}={python} cannot load d2ldrop there: {last[0]}; install it there"
-        ) from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ValueError(f"--python {backend}={python} does not run: {error}") from None
-    if backend not in json.loads(answer.stdout.splitlines()[-1]):
-        raise ValueError(
-            f"--python {backend}={python} has no {backend} there: install it there, "
-            f'for example with {python} -m pip install "d2ldrop[{backend}]"'
-        )
+def _left_out(rows: Sequence[Row]) -> dict[str, str]:
+    """The backends that are missing here, and how to install each."""
+    taken = {row.backend for row in rows}
+    missing = [name for name in backend_names() if name not in taken and not is_installed(name)]
+    return {name: install_hint(name) for name in missing}
 
 
 def run_folder(out: Path | str, name: str | None, *, resume: bool) -> Path:
@@ -317,12 +280,7 @@ def _write_summary(comparison: Comparison) -> dict[str, Any]:
         "name": place.folder.name,
         "folder": str(place.folder),
         "d2ldrop_version": d2ldrop.__version__,
-        "machine": {
-            "platform": platform.platform(),
-            "processor": processor(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "machine": machine(),
         "dataset": place.data.name,
         "dataset_sha256": place.data.sha256,
         "train_size": len(place.data.train_images),
@@ -331,6 +289,7 @@ def _write_summary(comparison: Comparison) -> dict[str, Any]:
         "recipe": place.recipe.to_dict(),
         "record": list(comparison.record),
         "backends": rows,
+        "left_out": comparison.left_out,
         "lockstep": [
             {
                 "what": check.what,
@@ -347,11 +306,3 @@ def _write_summary(comparison: Comparison) -> dict[str, Any]:
     }
     write_bytes(place.folder / "summary.json", dump_json(summary, indent=2).encode())
     return summary
-
-
-def processor() -> str:
-    """The processor's name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()

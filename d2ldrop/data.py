@@ -336,4 +336,5 @@ def to_network(images: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[Any]:
     do.
     """
     rows = images.reshape(len(images), -1)
-    return np.divide(rows, 255, dtype=dtype, out=aligned(rows.shape, dtype))
+    pixels: npt.NDArray[Any] = np.divide(rows, 255, dtype=dtype, out=aligned(rows.shape, dtype))
+    return pixels

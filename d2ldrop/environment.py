@@ -7,11 +7,13 @@ set stays as it is.
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from d2ldrop._checks import check_positive
-from d2ldrop._registry import title
+from d2ldrop.frameworks import title
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -111,3 +113,21 @@ def check_threads(threads: int | None) -> int | None:
 def recorded_environment() -> dict[str, str]:
     """The variables of this process that a result records."""
     return {name: os.environ[name] for name in RECORDED if name in os.environ}
+
+
+def machine() -> dict[str, Any]:
+    """This machine and its Python, as results record them."""
+    return {
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def processor() -> str:
+    """The processor's name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()

@@ -11,6 +11,7 @@ import click
 from d2ldrop.activations import RECORDS
 from d2ldrop.data import Dataset, load_data
 from d2ldrop.environment import EXECUTIONS
+from d2ldrop.interpreters import parse_pythons
 from d2ldrop.recipe import PRESETS, Recipe
 
 TIMEOUT = "Seconds without a sign of life after which a worker counts as hung."
@@ -84,6 +85,7 @@ def run_options(command: Command) -> Command:
 def worker_options(command: Command) -> Command:
     """The options of the processes that do the work."""
     for option in (
+        pythons_option,
         click.option(
             "--execution",
             type=click.Choice(EXECUTIONS),
@@ -123,6 +125,19 @@ def place_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def pythons_option(command: Command) -> Command:
+    """``--python``, once for each backend that has an interpreter of its own."""
+    return click.option(
+        "--python",
+        "pythons",
+        multiple=True,
+        metavar="BACKEND=PATH",
+        callback=lambda _context, _option, items: parse_pythons(items),
+        help="Run a backend under the Python interpreter of another environment, which has d2ldrop "
+        "and the framework.",
+    )(command)
 
 
 def implementation_option(choices: Sequence[str]) -> Callable[[Command], Command]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from d2ldrop._registry import title
+from d2ldrop.frameworks import title
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}{postfix}]"
 PHASES = {

@@ -13,8 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from d2ldrop._registry import title
 from d2ldrop.agreement import LIMIT
+from d2ldrop.frameworks import title
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import RunFolder, write_bytes
 from d2ldrop.workplace import Row
@@ -139,6 +139,7 @@ def remarks(summary: dict[str, Any]) -> list[str]:
                 "That is chaos: rounding alone decides where such a run ends, on any framework. "
                 "A smaller --lr calms it."
             )
+    lines += [f"Left out: {title(name)} ({why})" for name, why in summary["left_out"].items()]
     if summary["problem"]:
         lines.append(summary["problem"])
     lines += [

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum, auto
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from d2ldrop.randomness import Purpose, stream
 
-Float: TypeAlias = npt.NDArray[np.float32]
+Float: TypeAlias = npt.NDArray[np.floating[Any]]
 Images: TypeAlias = npt.NDArray[np.uint8]
 Range: TypeAlias = tuple[float, float]
 

@@ -6,6 +6,7 @@ are the numbers: weights, batch order and masks come from ``randomness``.
 
 from __future__ import annotations
 
+import platform
 import sys
 import time
 from collections import deque
@@ -18,12 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import d2ldrop
 from d2ldrop._registry import Backend, get_backend
 from d2ldrop.activations import EpochActivations, check_record, hidden_statistics
 from d2ldrop.agreement import Weights
 from d2ldrop.data import Dataset, load_data, to_network
 from d2ldrop.devices import check_device
-from d2ldrop.environment import recorded_environment
+from d2ldrop.environment import machine, recorded_environment
 from d2ldrop.models import Model, make_model, recipe_for
 from d2ldrop.randomness import batch_order, initial_weights
 from d2ldrop.recipe import Recipe
@@ -69,12 +71,17 @@ class Run:
     peak_rss_bytes: int = 0
     implementation: str = "scratch"
     environment: dict[str, str] = field(default_factory=recorded_environment)
+    machine: dict[str, Any] = field(default_factory=machine)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the arrays, as ``result.json`` holds it."""
         result = {
             "backend": self.backend,
             "framework_version": self.framework_version,
+            "numpy_version": np.__version__,
+            "python_version": platform.python_version(),
+            "d2ldrop_version": d2ldrop.__version__,
+            "machine": self.machine,
             "implementation": self.implementation,
             "device": self.device,
             "dataset": self.dataset,

@@ -21,13 +21,16 @@ import jupytext  # type: ignore[import-untyped]
 import nbformat
 from nbclient import NotebookClient
 
-from d2ldrop._registry import TITLES
+from d2ldrop.frameworks import FRAMEWORKS, title
 
 HERE = Path(__file__).parent
 SOURCE = HERE / "source"
 FOLDERS = {"en": HERE, "zh": HERE / "zh"}
 COMMAS = {"en": ", ", "zh": "、"}
-SOURCES = dict.fromkeys(TITLES, "dropout") | {"side_by_side": "side_by_side", "by_hand": "by_hand"}
+SOURCES = dict.fromkeys(FRAMEWORKS, "dropout") | {
+    "side_by_side": "side_by_side",
+    "by_hand": "by_hand",
+}
 """The notebooks, and which source each is made from."""
 CHINESE = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
 ENVIRONMENT = {
@@ -56,10 +59,10 @@ def notebook(name: str, language: str) -> nbformat.NotebookNode:
     if list(prose) != list(code):
         raise ValueError(f"{source} has the cells {list(code)}, {language} prose {list(prose)}")
     cells = []
-    for title, listing in code.items():
-        cells.append(cell("markdown", f"{title}-text", filled_in(prose[title], name, language)))
+    for block, listing in code.items():
+        cells.append(cell("markdown", f"{block}-text", filled_in(prose[block], name, language)))
         if listing:
-            cells.append(cell("code", title, filled_in(listing, name, language)))
+            cells.append(cell("code", block, filled_in(listing, name, language)))
     return as_nodes({"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5})
 
 
@@ -81,9 +84,9 @@ def blocks(file: Path) -> dict[str, str]:
 
 def filled_in(text: str, name: str, language: str) -> str:
     """``text`` with the names of a framework, and with LINKS to the notebooks of all."""
-    titles = (f"[{title}]({backend}.ipynb)" for backend, title in TITLES.items())
-    links = COMMAS[language].join(titles)
-    for word, value in {"LINKS": links, "BACKEND": name, "FRAMEWORK": TITLES.get(name, "")}.items():
+    links = COMMAS[language].join(f"[{title(backend)}]({backend}.ipynb)" for backend in FRAMEWORKS)
+    words = {"LINKS": links, "BACKEND": name, "FRAMEWORK": title(name)}
+    for word, value in words.items():
         text = text.replace(word, value)
     return text
 

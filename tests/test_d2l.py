@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,11 @@ FRAMEWORKS = ("torch", "tensorflow", "mxnet", "paddle")
 
 
 @pytest.fixture
-def d2l(backend: Backend[Any], backend_name: str) -> Any:
+def d2l(backend: Backend[Any], backend_name: str) -> Iterator[Any]:
     backend.manual_seed(0)
-    return importlib.import_module(f"d2ldrop.d2l.{backend_name}")
+    yield importlib.import_module(f"d2ldrop.d2l.{backend_name}")
+    if backend_name == "mxnet":
+        sys.modules["mxnet"].npx.reset_np()  # a listing calls set_np, which holds for the process
 
 
 # The listing for Paddle makes a tensor of a tensor.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from d2ldrop._numpy_for_mxnet import old_numpy
 from tests.conftest import skip_without
 
 ROOT = Path(__file__).parent.parent
@@ -88,16 +92,82 @@ def test_paddle_before_tensorflow_works() -> None:
 
 
 @skip_without("mxnet")
-def test_mxnets_import_leaves_numpy_and_the_warning_filters_alone() -> None:
+def test_mxnets_import_leaves_numpy_python_and_the_warning_filters_alone() -> None:
     code = (
-        "import warnings, numpy as np, numpy.testing, numpy.typing, numpy._core, d2ldrop\n"
+        "import builtins, sys, warnings, numpy as np, d2ldrop\n"
         "names, state, filters = set(vars(np)), np.geterr(), list(warnings.filters)\n"
+        "importing, distutils = builtins.__import__, 'distutils' in sys.modules\n"
         "d2ldrop.get_backend('mxnet')\n"
         "import mxnet\n"
-        "print('bool' in vars(np), sorted(set(vars(np)) - names), np.geterr() == state,\n"
-        "      warnings.filters == filters, mxnet.util.is_np_array(), mxnet.util.is_np_shape())"
+        # SciPy, which MXNet imports, has NumPy load its own submodules.
+        "new = {n for n, value in vars(np).items() if type(value) is not type(np)} - names\n"
+        "print(new, np.geterr() == state, warnings.filters == filters,\n"
+        "      builtins.__import__ is importing, ('distutils' in sys.modules) == distutils,\n"
+        "      mxnet.util.is_np_array(), mxnet.util.is_np_shape())"
     )
-    assert python(code, "-W", "error").splitlines()[-1] == "False [] True True False False"
+    expected = "set() True True True True False False"
+    assert python(code, "-W", "error").splitlines()[-1] == expected
+
+
+@skip_without("mxnet")
+def test_functions_of_mxnets_find_what_they_read_of_numpy_later() -> None:
+    """On every NumPy: those that it has removed since MXNet 1.9.1, too."""
+    code = (
+        "import warnings, numpy as np, d2ldrop\n"
+        "d2ldrop.get_backend('mxnet')\n"
+        "import mxnet as mx\n"
+        "mx.npx.set_np()\n"
+        "print(mx.np.full((2,), True).dtype, mx.np.ones(2, dtype=mx.np.bool).dtype)\n"
+        "x = mx.np.array([3.0, 1.0])\n"
+        "print(mx.np.alltrue(x), mx.np.in1d(x, x), mx.np.msort(x), mx.np.trapz(x))\n"
+        "print(x[mx.np.array([True, False], dtype=bool)], mx.np.pad(x, (1, 1), mode='constant'))\n"
+        "print(mx.np.NAN, mx.np.NINF, mx.np.PZERO)\n"
+        "print(np.prod(x), np.any(x), np.round(x))\n"
+    )
+    assert python(code).split("\n") == [
+        "bool bool",
+        "True [ True  True] [1. 3.] 2.0",
+        "[3.] [0. 3. 1. 0.]",
+        "nan -inf 0.0",
+        "3.0 True [3. 1.]",
+    ]
+
+
+@skip_without("mxnet")
+def test_every_name_that_mxnet_reads_of_numpy_is_there() -> None:
+    spec = find_spec("mxnet")
+    assert spec is not None
+    assert spec.origin is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's on MXNet's strings, NumPy's on old names
+        read = {
+            name for file in Path(spec.origin).parent.rglob("*.py") for name in read_of_numpy(file)
+        }
+        missing = {name for name in read if not hasattr(old_numpy(), name)}
+    assert {"bool", "float32", "msort"} <= read
+    assert missing == set()
+
+
+def read_of_numpy(file: Path) -> set[str]:
+    """The names that a module reads as attributes of NumPy."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    imports = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    aliases = {alias.asname or alias.name for alias in imports if alias.name == "numpy"}
+    return {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in aliases
+    }
+
+
+def test_a_financial_function_says_where_it_went() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        npv = old_numpy().npv
+        with pytest.raises((NotImplementedError, RuntimeError), match="NEP 32"):
+            npv(0.1, [1.0])
 
 
 @skip_without("mxnet")
@@ -147,6 +217,47 @@ def test_a_broken_framework_shows_its_own_error(tmp_path: Path) -> None:
         "    print(error)\n"
     )
     assert python(code) == "No module named 'a_module_that_mxnet_would_need'"
+
+
+@pytest.mark.parametrize("error", ["OSError", "ImportError"])
+@pytest.mark.parametrize(
+    ("framework", "library", "message"),
+    [
+        (
+            "mxnet",
+            "libquadmath.so.0",
+            "MXNet needs the library libquadmath.so.0, which this system lacks; "
+            "on Debian and Ubuntu: apt install libgomp1 libquadmath0 libgfortran5",
+        ),
+        ("paddle", "libgomp.so.1", "on Debian and Ubuntu: apt install libgomp1"),
+        ("torch", "/lib/libstdc++.so.6", "on Debian and Ubuntu: apt install libstdc++6"),
+        (
+            "tensorflow",
+            "libtensorflow_cc.so.2",
+            "the system package that has it, or the framework again",
+        ),
+    ],
+)
+def test_a_missing_system_library_is_named_with_its_package(
+    tmp_path: Path, framework: str, library: str, message: str, error: str
+) -> None:
+    lacking = f"{library}: cannot open shared object file: No such file or directory"
+    (tmp_path / f"{framework}.py").write_text(f"raise {error}({lacking!r})\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    code = (
+        "import d2ldrop\n"
+        "try:\n"
+        f"    d2ldrop.get_backend({framework!r})\n"
+        "except ImportError as error:\n"
+        "    print(error, '|', error.__cause__)\n"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+    )
+    said, _, cause = out.stdout.partition(" | ")
+    assert said.endswith(message)
+    assert Path(library).name in said
+    assert cause.strip() == lacking
 
 
 def test_an_unknown_backend_is_an_error_that_suggests() -> None:

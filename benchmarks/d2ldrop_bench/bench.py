@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import d2ldrop
-from d2ldrop.compare import check_backends, run_folder
+from d2ldrop.compare import run_folder
 from d2ldrop.data import Dataset
 from d2ldrop.environment import check_execution, check_threads, worker_environment
+from d2ldrop.interpreters import NO_PYTHONS, Pythons, check_backends
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import dump_json, write_bytes
 from d2ldrop.workers import Event, WorkerFailedError
@@ -31,6 +32,7 @@ def run_benchmark(
     timeout: float,
     folder: Path,
     on_event: OnRowEvent,
+    pythons: Pythons = NO_PYTHONS,
 ) -> dict[str, Any]:
     """Measure one ``kind``, and write ``bench.json`` into ``folder``; what it holds.
 
@@ -47,7 +49,7 @@ def run_benchmark(
                 on_event(name, event)
 
         place = Workplace(
-            folder, Recipe(), data, "cpu", timeout, {}, scratch, hear, threads, execution
+            folder, Recipe(), data, "cpu", timeout, pythons, scratch, hear, threads, execution
         )
         for backend in backends:
             figures.clear()
@@ -55,7 +57,8 @@ def run_benchmark(
             try:
                 if kind == "startup":
                     environment = worker_environment(backend, threads, execution)
-                    figures["timings"] = startup(backend, environment, rounds)
+                    python = pythons.get(backend, sys.executable)
+                    figures["timings"] = startup(backend, environment, rounds, python)
                 else:
                     task = f"d2ldrop_bench.measure:{kind}"
                     place.run(Row.named(backend), log=log, task=task, rounds=rounds)
@@ -83,6 +86,7 @@ def plan(
     execution: str,
     out: str,
     name: str | None,
+    pythons: Pythons = NO_PYTHONS,
 ) -> tuple[list[str], Path]:
     """The backends to measure and the folder to write to.
 
@@ -92,7 +96,7 @@ def plan(
     if not 1 <= rounds <= 1000:
         raise ValueError(f"rounds must be a number of rounds from 1 to 1,000, got {rounds}")
     check_threads(threads)
-    names = check_backends(backends, {})
+    names = check_backends(backends, pythons)
     for backend in names:
         check_execution(backend, execution)
     folder = run_folder(out, name, resume=False)
@@ -101,22 +105,22 @@ def plan(
     return names, folder
 
 
-def startup(backend: str, environment: dict[str, str], rounds: int) -> dict[str, list[float]]:
+def startup(
+    backend: str, environment: dict[str, str], rounds: int, python: str = sys.executable
+) -> dict[str, list[float]]:
     """Whole processes: Python alone, ``import d2ldrop``, the framework, and its backend."""
 
     def process(code: str) -> Callable[[], float]:
-        command = [sys.executable, "-c", code]
+        command = [python, "-c", code]
         return lambda: seconds(
             lambda: subprocess.run(
                 command, check=True, capture_output=True, env={**os.environ, **environment}
             )
         )
 
-    framework = (
-        "import numpy as np; np.bool = np.bool_; import mxnet"
-        if backend == "mxnet"
-        else f"import {backend}"
-    )
+    framework = f"import {backend}"
+    if backend == "mxnet":  # it needs names that NumPy has removed
+        framework = f"from d2ldrop._imports import mxnet_import\nwith mxnet_import(): {framework}"
     return in_turn(
         {
             "python": process("pass"),

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from d2ldrop.compare import processor
-from d2ldrop.environment import cores, recorded_environment
+from d2ldrop.environment import cores, processor, recorded_environment
 
 
 def machine(backend: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from d2ldrop._registry import title
+from d2ldrop.frameworks import title
 from d2ldrop.report import COLOURS, MARKERS, STYLES
 from d2ldrop.runs import write_bytes
 from d2ldrop_bench.machine import describe

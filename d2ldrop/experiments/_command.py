@@ -10,13 +10,14 @@ import click
 
 from d2ldrop import report
 from d2ldrop._checks import check_positive
-from d2ldrop._registry import check_name
 from d2ldrop.compare import run_folder
 from d2ldrop.environment import cores
+from d2ldrop.interpreters import check_usable
 from d2ldrop.options import (
     TIMEOUT,
     data_options,
     place_options,
+    pythons_option,
     recipe_options,
     take_data,
     take_recipe,
@@ -32,6 +33,7 @@ from d2ldrop.progress import Progress
 @click.option("--dask", metavar="ADDRESS", help="Run them on this dask scheduler's workers.")
 @click.option("--resume", is_flag=True, help="Keep the finished runs of --name, and go on.")
 @click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
+@pythons_option
 @recipe_options
 @data_options
 @place_options
@@ -41,6 +43,7 @@ def experiment(
     seeds: int,
     jobs: int | None,
     dask: str | None,
+    pythons: dict[str, str],
     timeout: float,
     out: str,
     name: str | None,
@@ -62,7 +65,8 @@ def experiment(
     from d2ldrop.experiments import _execution, _report, find_experiment
 
     found = find_experiment(experiment_name)
-    check_name(backend)
+    for used in (backend, *pythons):
+        check_usable(used, pythons)
     check_positive(seeds, "seeds")
     jobs = check_positive(cores() if jobs is None else jobs, "jobs")
     recipe = take_recipe(options)
@@ -82,6 +86,7 @@ def experiment(
         data,
         data_dir if data.name == "fashion-mnist" else None,
         timeout,
+        pythons,
     )
     progress = Progress(quiet)
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import joblib
 
-from d2ldrop._registry import check_name
 from d2ldrop.data import Dataset
 from d2ldrop.experiments import Arm, Results, Setting, find_experiment
 from d2ldrop.experiments._job import Job, run_job
+from d2ldrop.interpreters import NO_PYTHONS, Pythons, check_backends, usable_backends
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import dump_json, write_bytes
 
@@ -40,12 +40,19 @@ class Plan:
     data: Dataset
     data_dir: str | None = None
     timeout: float = 300
+    pythons: Pythons = NO_PYTHONS
 
     @property
     def arms(self) -> list[Arm]:
         """What is compared."""
-        setting = Setting(self.recipe, self.backend, len(self.data.train_images))
+        usable = usable_backends(self.pythons)
+        setting = Setting(self.recipe, self.backend, len(self.data.train_images), usable)
         return find_experiment(self.experiment).arms(setting)
+
+    @property
+    def backends(self) -> list[str]:
+        """Those that its arms are trained on."""
+        return list(dict.fromkeys(arm.backend or self.backend for arm in self.arms))
 
     def to_dict(self) -> dict[str, Any]:
         """What a folder is recognised by."""
@@ -61,10 +68,10 @@ class Plan:
 
     def jobs(self) -> dict[tuple[str, int], Job]:
         """A job for each arm and seed, as plain data; those of a seed one after another."""
+        check_backends(self.backends, self.pythons)
         jobs = {}
         for seed in self.seeds:
             for arm in self.arms:
-                check_name(arm.backend or self.backend)
                 data = self._images(arm)
                 jobs[arm.name, seed] = {
                     "experiment": self.experiment,
@@ -78,6 +85,7 @@ class Plan:
                     },
                     "dataset_sha256": data.sha256,
                     "timeout": self.timeout,
+                    "python": self.pythons.get(arm.backend or self.backend),
                 }
         return jobs
 
@@ -113,7 +121,8 @@ def run_experiment(
         The results of the seeds of which no run failed, and the errors, by arm and seed.
 
     Raises:
-        ValueError: ``folder`` is another experiment's.
+        ValueError: ``folder`` is another experiment's, or an interpreter does not work.
+        ModuleNotFoundError: a framework is not installed.
         ConnectionError: no scheduler answers, or it has no workers.
     """
     refuse_other_experiment(plan, folder)

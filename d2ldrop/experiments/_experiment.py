@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from d2ldrop._registry import available_backends
 from d2ldrop.data import Dataset
 from d2ldrop.recipe import Recipe
 from d2ldrop.training import Run
@@ -28,6 +29,7 @@ class Setting:
     recipe: Recipe
     backend: str
     num_images: int  # to train on
+    usable: Sequence[str] = field(default_factory=available_backends)  # backends
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -40,6 +41,7 @@ def run_job(job: Job, on_epoch: Callable[[], None] | None = None) -> tuple[Job, 
                 on_event,
                 log=Path(folder) / "worker.log",
                 timeout=job["timeout"],
+                python=job["python"] or sys.executable,
                 environment=worker_environment(job["backend"], threads=1),
             )
         except (WorkerFailedError, OSError) as error:

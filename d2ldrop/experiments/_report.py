@@ -10,10 +10,10 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from d2ldrop._registry import title
 from d2ldrop.experiments._execution import Plan
 from d2ldrop.experiments._experiment import Experiment, Results
 from d2ldrop.experiments._statistics import Comparison, compare
+from d2ldrop.frameworks import title
 from d2ldrop.report import data_title
 from d2ldrop.runs import dump_json, write_bytes
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop._registry import backend_names, is_installed, title
 from d2ldrop.data import Dataset
 from d2ldrop.experiments._experiment import Arm, Compared, Experiment, Float64, Results, Setting
 from d2ldrop.experiments._figures import panels, style
+from d2ldrop.frameworks import title
 from d2ldrop.training import Run
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def arms(setting: Setting) -> list[Arm]:
     """
     recipe, backend = setting.recipe, setting.backend
     if backend == REFERENCE:
-        others = [name for name in backend_names() if name != REFERENCE and is_installed(name)]
+        others = [name for name in setting.usable if name != REFERENCE]
         if not others:
             raise ValueError("float32-chaos compares NumPy with a framework: none is installed")
         backend = others[0]

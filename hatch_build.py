@@ -1,0 +1,32 @@
+"""How the backends, modules of one file, become packages with types in the wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class TypedModules(BuildHookInterface):  # type: ignore[type-arg]  # its configuration is not used
+    """Makes d2ldrop_torch.py the package d2ldrop_torch, with a file py.typed, and so on.
+
+    Type checkers look for py.typed in packages only (PEP 561). An editable install has the files.
+    """
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Say where the files go."""
+        if version != "standard":
+            return
+        self.markers = TemporaryDirectory()
+        for module in Path(self.root, "backends").glob("*.py"):
+            marker = Path(self.markers.name, module.stem)
+            marker.touch()
+            build_data["force_include"][str(module)] = f"{module.stem}/__init__.py"
+            build_data["force_include"][str(marker)] = f"{module.stem}/py.typed"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the temporary files."""
+        if version == "standard":
+            self.markers.cleanup()
