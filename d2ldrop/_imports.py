@@ -5,6 +5,7 @@ d2ldrop itself never loads two frameworks into one process, but its user may.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import re
 import sys
@@ -61,19 +62,31 @@ def mxnet_import() -> Iterator[None]:
     - It reads names that NumPy and Python have removed: its modules get them, no others do.
     - It sets the process's OpenMP thread count, which PyTorch shares: the count is put back.
     - Packages that it loads add warning filters: the filters are put back.
+    - Its threads need Python to free arrays that share NumPy's memory, and one that needs it while
+      Python ends aborts the process: so Python waits for them first.
 
     What stays: a handler for SIGSEGV that prints a trace.
     """
     openmp = _openmp()
     threads = openmp.omp_get_max_threads() if openmp else None
+    loaded = "mxnet" in sys.modules
     try:
         with imported_by_mxnet(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # its own use of old NumPy names
-            warnings.simplefilter("ignore", SyntaxWarning)  # its "\\d" in plain strings
+            warnings.simplefilter("ignore", SyntaxWarning)  # its invalid escapes in strings
             yield
     finally:
         if openmp:
             openmp.omp_set_num_threads(threads)
+    if not loaded:
+        atexit.register(_wait_for_mxnet)  # after MXNet has: its own exit handler stops its threads
+
+
+def _wait_for_mxnet() -> None:
+    """Wait until MXNet has nothing to do, and its thread has freed what it used for that."""
+    mxnet = sys.modules["mxnet"]
+    mxnet.nd.waitall()
+    mxnet.nd.zeros(1).wait_to_read()  # the thread takes this up after it has freed the rest
 
 
 def _openmp() -> ctypes.CDLL | None:

@@ -393,7 +393,7 @@ def _probe(name: str, python: str | None, log: Path) -> tuple[str, str, str]:
         )
     except WorkerFailedError as error:
         return "", f"[bold red]broken[/]: {escape(str(error))}", ""
-    where = f" in {escape(python)}" if python else ""
+    where = " (--python)" if python else ""
     return found["version"], f"[green]ready[/]{where}", ", ".join(found["devices"])
 
 

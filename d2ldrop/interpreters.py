@@ -51,6 +51,8 @@ def check_backends(names: Sequence[str] | None, pythons: Pythons) -> list[str]:
     """
     names = list(dict.fromkeys(names)) if names else usable_backends(pythons)
     if unused := pythons.keys() - names:
+        for name in unused - set(backend_names()):
+            check_name(name)
         raise ValueError(
             f"--python names {', '.join(sorted(unused))}, which is not among the backends to run: "
             f"{', '.join(names)}"

@@ -139,7 +139,9 @@ def remarks(summary: dict[str, Any]) -> list[str]:
                 "That is chaos: rounding alone decides where such a run ends, on any framework. "
                 "A smaller --lr calms it."
             )
-    lines += [f"Left out: {title(name)} ({why})" for name, why in summary["left_out"].items()]
+    lines += [
+        f"Left out: {title(name)} ({why})" for name, why in summary.get("left_out", {}).items()
+    ]
     if summary["problem"]:
         lines.append(summary["problem"])
     lines += [

@@ -251,6 +251,24 @@ def test_another_interpreter_may_run_a_backend(tmp_path: Path) -> None:
     assert marker.exists()
 
 
+def test_a_comparison_of_all_says_what_is_left_out(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'tensorflow', 'mxnet', 'paddle'): sys.modules[name] = None\n"
+        "from d2ldrop.cli import main\n"
+        "main()\n"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code, *COMPARE[3:], *SMALL], cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert 'Left out: PyTorch (pip install "d2ldrop[torch]")\n' in out.stdout
+    assert "Left out: MXNet (" in out.stdout
+    summary = json.loads((tmp_path / "runs" / "n" / "summary.json").read_text())
+    assert list(summary["backends"]) == ["numpy"]
+    assert list(summary["left_out"]) == ["torch", "tensorflow", "mxnet", "paddle"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

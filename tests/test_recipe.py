@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,12 @@ def test_lists_and_numpy_scalars_are_taken() -> None:
     given: dict[str, Any] = {
         "num_hiddens": [np.int64(4), 5],
         "lr": np.float32(0.5),
-        "seed": np.uint64(3),
+        "seed": np.uint64(2**64 - 1),
+        "max_norm": np.float16(2),
     }
-    assert Recipe(**given) == Recipe(num_hiddens=(4, 5), lr=0.5, seed=3)
+    recipe = Recipe(**given)
+    assert recipe == Recipe(num_hiddens=(4, 5), lr=0.5, seed=2**64 - 1, max_norm=2)
+    assert type(recipe.lr) is type(recipe.max_norm) is float
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,13 @@ def test_lists_and_numpy_scalars_are_taken() -> None:
         ("batch_size", -1, ValueError, "batch_size must be a positive integer, got -1"),
         ("lr", 0, ValueError, "lr must be a positive finite number, got 0"),
         ("lr", float("inf"), ValueError, "lr must be a positive finite number, got inf"),
+        ("lr", np.float32("inf"), ValueError, "lr must be a positive finite number, got inf"),
+        ("lr", np.float32(0), ValueError, "lr must be a positive finite number, got 0.0"),
+        ("lr", np.float16("inf"), ValueError, "lr must be a positive finite number, got inf"),
+        ("lr", np.float64(0), ValueError, "lr must be a positive finite number, got 0.0"),
+        ("lr", np.int8(0), ValueError, "lr must be a positive finite number, got 0"),
+        ("lr", np.longdouble("1e400"), ValueError, "lr must be a positive finite number"),
+        ("lr", Fraction(1, 10**400), ValueError, "lr must be a positive finite number"),
         ("lr", 10**400, ValueError, "lr must be a positive finite number"),
         ("lr", "fast", TypeError, "lr must be a positive finite number, got 'fast' of type str"),
         ("num_hiddens", (256,), ValueError, "num_hiddens must be two values, .* got 1"),
@@ -73,6 +84,14 @@ def test_lists_and_numpy_scalars_are_taken() -> None:
         ("weight_decay", float("inf"), ValueError, "weight_decay must be a finite number"),
         ("max_norm", 0, ValueError, "max_norm must be a positive finite number, got 0"),
         ("max_norm", -3.0, ValueError, "max_norm must be a positive finite number, got -3.0"),
+        ("max_norm", np.float32(0), ValueError, "max_norm must be a positive finite number"),
+        ("max_norm", np.float32("inf"), ValueError, "max_norm must be a positive finite number"),
+        ("max_norm", np.float32("nan"), ValueError, "max_norm must be a positive finite number"),
+        ("weight_decay", np.float32("inf"), ValueError, "weight_decay must be a finite number"),
+        ("weight_decay", np.float16(-1), ValueError, "weight_decay must be a .* got -1.0"),
+        ("input_dropout", np.float32(1.5), ValueError, "input_dropout must be a probability"),
+        ("num_epochs", np.int8(0), ValueError, "num_epochs must be a positive integer, got 0"),
+        ("seed", np.int64(-1), ValueError, r"seed must be an integer in \[0, 2\*\*64\), got -1"),
         ("max_norm", "3", TypeError, "max_norm must be a positive finite number, got '3' of type"),
         *(
             ("schedule", value, ValueError, "schedule must be constant, early:E, late:E or linear")

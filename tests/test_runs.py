@@ -77,6 +77,8 @@ def test_the_folder_holds_what_readme_says(tmp_path: Path) -> None:
     assert set(result["epochs"][0]) == {
         "epoch", "train_loss", "train_accuracy", "test_accuracy", "seconds",
     }  # fmt: skip
+    assert {"numpy_version", "python_version", "d2ldrop_version", "machine"} <= set(result)
+    assert result["machine"].keys() == {"platform", "processor", "cores", "python"}
     assert {"format", "backend", "framework_version", "implementation", "dataset", "dtype", "seed",
             "dataset_sha256", "peak_rss_bytes"} <= set(result)  # fmt: skip
     np.testing.assert_array_equal(np.load(folder / "trace.npy"), run.trace)

@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import joblib
 from d2ldrop.data import Dataset
 from d2ldrop.experiments import Arm, Results, Setting, find_experiment
 from d2ldrop.experiments._job import Job, run_job
-from d2ldrop.interpreters import NO_PYTHONS, Pythons, check_backends, usable_backends
+from d2ldrop.interpreters import Pythons, check_backends, usable_backends
 from d2ldrop.recipe import Recipe
 from d2ldrop.runs import dump_json, write_bytes
 
@@ -40,7 +40,7 @@ class Plan:
     data: Dataset
     data_dir: str | None = None
     timeout: float = 300
-    pythons: Pythons = NO_PYTHONS
+    pythons: Pythons = field(default_factory=dict)
 
     @property
     def arms(self) -> list[Arm]:

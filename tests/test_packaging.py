@@ -1,0 +1,152 @@
+"""What a user installs: the wheel, the source distribution, and the Pythons that make accepts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import d2ldrop
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The source distribution, and the wheel that is built from it."""
+    pytest.importorskip("build", reason="not installed: build")
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(folder.glob("*.tar.gz")), next(folder.glob("*.whl"))
+
+
+def test_the_source_distribution_has_what_the_readmes_commands_need(
+    distributions: tuple[Path, Path],
+) -> None:
+    with tarfile.open(distributions[0]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    expected = {name for name in tracked if not name.startswith(".")} or {"Makefile"}
+    assert {"Makefile", "requirements.lock", "README.md"} <= names
+    assert expected <= names
+
+
+def test_the_wheels_description_has_no_link_into_the_repository(
+    distributions: tuple[Path, Path],
+) -> None:
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        (name,) = (n for n in wheel.namelist() if n.endswith("dist-info/METADATA"))
+        metadata = wheel.read(name).decode()
+    assert f"\nVersion: {d2ldrop.__version__}\n" in metadata
+    targets = re.findall(r"\]\(([^)]*)\)", metadata.replace("`", ""))
+    assert [target for target in targets if not target.startswith(("http", "#"))] == []
+    assert "# d2ldrop" in metadata
+
+
+def test_type_checkers_believe_the_installed_backends(
+    tmp_path: Path, distributions: tuple[Path, Path]
+) -> None:
+    pytest.importorskip("mypy", reason="not installed: mypy")
+    venv.create(tmp_path / "venv", with_pip=False)
+    python = tmp_path / "venv" / "bin" / "python"
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        wheel.extractall(site.strip())
+    modules = [path.stem for path in (ROOT / "backends").glob("*.py")]
+    user = "".join(f"import {module}\n" for module in (*modules, "d2ldrop", "d2ldrop_bench.bench"))
+    (tmp_path / "user.py").write_text(f"{user}reveal_type(d2ldrop_numpy.manual_seed)\n")
+    out = subprocess.run(
+        [sys.executable, "-m", "mypy", "--python-executable", str(python), "user.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "error" not in out.stdout, out.stdout
+    assert 'Revealed type is "def (seed: int)' in out.stdout, out.stdout
+
+
+def names(extra: str) -> set[str]:
+    """The distributions that an extra brings, those of its own extras included."""
+    found: set[str] = set()
+    for requirement in map(Requirement, EXTRAS[extra]):
+        if requirement.name == "d2ldrop":
+            found.update(*map(names, requirement.extras))
+        else:
+            found.add(requirement.name)
+    return found
+
+
+def test_all_means_all() -> None:
+    users = EXTRAS.keys() - {"all", "test", "dev"}
+    assert {"torch", "mxnet", "dask", "lightning"} <= users
+    assert names("all") == set().union(*map(names, users))
+
+
+def test_the_hint_of_a_command_does_not_bring_gigabytes() -> None:
+    assert EXTRAS["bench"] == ["threadpoolctl>=3"]
+
+
+def test_there_is_one_version() -> None:
+    assert "version" not in PROJECT
+    assert version("d2ldrop") == d2ldrop.__version__
+
+
+@pytest.mark.parametrize("found", ["3.10", "3.14", None])
+def test_make_says_which_pythons_are_supported(tmp_path: Path, found: str | None) -> None:
+    """Whether it is the only one on the PATH, or the one that was asked for."""
+    for file in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / file, tmp_path)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for program in ("make", "sh", "uname", "cat", "echo"):
+        (programs / program).symlink_to(str(shutil.which(program)))
+    if found:
+        # What it is asked is whether it is supported, and which version it is.
+        (programs / "python3").write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && echo "Python {found}.1"\n'
+        )
+        (programs / "python3").chmod(0o755)
+    for arguments in ((), ("PYTHON=python3",)):
+        out = subprocess.run(
+            ["make", "setup", *arguments],
+            cwd=tmp_path, env={"PATH": str(programs)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert out.returncode == 2
+        assert "Python 3.11, 3.12 or 3.13 with venv is needed" in out.stdout
+        assert f"python3 is {f'Python {found}.1' if found else 'no Python'}." in out.stdout
+        assert not (tmp_path / ".venv").exists()
+
+
+def test_make_takes_the_first_python_that_works(tmp_path: Path) -> None:
+    """python3.13 is a shim that leads nowhere; python3.12 works."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for file in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / file).touch()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "python3.13").write_text("#!/bin/sh\nexit 127\n")
+    (programs / "python3.12").write_text("#!/bin/sh\nexit 0\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    out = subprocess.run(
+        ["make", "--dry-run", "setup"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "python3.12 -m venv" in out.stdout
