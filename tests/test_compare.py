@@ -17,6 +17,7 @@ from d2ldrop import Recipe, available_backends, compare_backends, load_data
 from d2ldrop.lockstep import plan_checks
 from d2ldrop.runs import load_weights
 from d2ldrop.workplace import Row
+from tests.conftest import skip_without
 from tests.fakes import install
 
 SMALL = (
@@ -324,6 +325,7 @@ def refused(tmp_path: Path, *arguments: str) -> str:
     return out.stderr
 
 
+@skip_without("torch")
 def test_a_finished_comparison_is_not_overwritten(tmp_path: Path) -> None:
     compare(tmp_path, "numpy")
     summary = (tmp_path / "runs" / "n" / "summary.json").read_bytes()
@@ -365,6 +367,7 @@ def test_a_resume_that_records_something_else_is_refused(tmp_path: Path) -> None
     assert (tmp_path / "runs" / "n" / "summary.json").read_bytes() == summary
 
 
+@skip_without("torch")
 def test_a_folder_that_cannot_be_written_is_a_row(tmp_path: Path) -> None:
     (tmp_path / "runs" / "n").mkdir(parents=True)
     (tmp_path / "runs" / "n" / "torch").write_text("a file where the folder should be")

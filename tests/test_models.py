@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from d2ldrop import Recipe, compare_backends, initial_weights, load_data, train
-from d2ldrop._registry import Backend
+from d2ldrop._registry import Backend, is_installed
 from d2ldrop.agreement import NUM_NUDGES, largest_difference, yardstick
 from d2ldrop.data import Dataset
 from d2ldrop.models import CONCISE_NOISES, make_model, recipe_for
@@ -207,10 +207,11 @@ def test_what_the_concise_version_cannot_do(
         recipe_for(backend_name_given, recipe, "concise")
     with pytest.raises(ValueError, match=message):  # before the framework is even imported
         train(backend_name_given, recipe, implementation="concise", data="stand-in")
-    with pytest.raises(ValueError, match=message):
-        compare_backends(
-            [backend_name_given], recipe, implementation="both", data="stand-in", out=tmp_path
-        )
+    if is_installed(backend_name_given):  # compare asks for that first
+        with pytest.raises(ValueError, match=message):
+            compare_backends(
+                [backend_name_given], recipe, implementation="both", data="stand-in", out=tmp_path
+            )
     assert list(tmp_path.iterdir()) == []
 
 
