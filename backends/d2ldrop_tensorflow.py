@@ -157,7 +157,10 @@ def compiled_sgd_steps(settings: Settings) -> Callable[..., tuple[Array, Array]]
             return sgd_step(settings, params, X[i], y[i], (first, second))
 
         return tf.map_fn(
-            step, tf.range(len(X)), parallel_iterations=1, fn_output_signature=(X.dtype, X.dtype)
+            step,
+            tf.range(tf.shape(X)[0]),
+            parallel_iterations=1,
+            fn_output_signature=(X.dtype, X.dtype),
         )
 
     return steps
