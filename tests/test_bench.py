@@ -103,7 +103,9 @@ def test_every_path_and_every_trainer_runs(backend: Module, backend_name: str) -
         run()
 
 
-@pytest.mark.parametrize("kind", ["train", "startup", "growth", "layer"])
+@pytest.mark.parametrize(
+    "kind", ["train", "startup", "layer", pytest.param("growth", marks=pytest.mark.slow)]
+)
 def test_the_command(tmp_path: Path, kind: str) -> None:
     options = (*SMALL, "--out", str(tmp_path), "--name", "b")
     out, err = d2ldrop("bench", kind, "numpy", *options)
