@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from d2ldrop._registry import available_backends, backend_names, check_name
+from d2ldrop._registry import available_backends, backend_names, check_name, install_hint
 
 Pythons = Mapping[str, str]
 """The interpreter of each backend that has one of its own."""
@@ -78,7 +78,7 @@ def check_usable(name: str, pythons: Pythons) -> None:
             check_name(name)
         raise ValueError(
             f"--python {name}={pythons[name]} has no {name} there: install it there, "
-            f"for example with {pythons[name]} -m pip install {name}"
+            f"{pythons[name]} -m {install_hint(name)}"
         )
 
 
