@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop._imports import mxnet_import
-from d2ldrop.noise import noise_layer
+from d2ldrop.core.imports import mxnet_import
+from d2ldrop.core.noise import noise_layer
 
 with mxnet_import():
     import mxnet as mx

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from d2ldrop_numpy_layers import SGD, Dropout, Linear, ReLU, Sequential
 
-from d2ldrop._threads import by_rows
-from d2ldrop.noise import noise_layer
+from d2ldrop.core.noise import noise_layer
+from d2ldrop.core.threads import by_rows
 
 Array: TypeAlias = npt.NDArray[Any]
 Masks: TypeAlias = tuple[Array | None, Array | None]

@@ -18,7 +18,7 @@ from paddle import nn
 from paddle.nn import functional as F
 from paddle.utils.dlpack import from_dlpack
 
-from d2ldrop.noise import noise_layer
+from d2ldrop.core.noise import noise_layer
 
 Array: TypeAlias = paddle.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]

@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 import tensorflow as tf
 
-from d2ldrop._memory import ALIGNMENT
-from d2ldrop.noise import noise_layer
+from d2ldrop.core.arrays import ALIGNMENT
+from d2ldrop.core.noise import noise_layer
 
 Array: TypeAlias = tf.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]

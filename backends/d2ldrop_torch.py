@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from d2ldrop.noise import noise_layer
+from d2ldrop.core.noise import noise_layer
 
 Array: TypeAlias = torch.Tensor
 Masks: TypeAlias = tuple[Array | None, Array | None]

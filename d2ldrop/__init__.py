@@ -10,8 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from d2ldrop._registry import available_backends, backend_names, get_backend
-    from d2ldrop.averages import (
+    from d2ldrop.backend import available_backends, backend_names, get_backend
+    from d2ldrop.comparison.runner import compare_backends
+    from d2ldrop.core.randomness import batch_order, dropout_mask, initial_weights
+    from d2ldrop.core.recipe import PRESETS, Recipe
+    from d2ldrop.data.fashion_mnist import Dataset, load_data
+    from d2ldrop.frameworks import title
+    from d2ldrop.layer import dropout_backward, dropout_layer
+    from d2ldrop.prediction import (
         ExactAverage,
         MCPrediction,
         exact_average,
@@ -19,20 +25,14 @@ if TYPE_CHECKING:
         scale_weights,
         weight_scaling,
     )
-    from d2ldrop.compare import compare_backends
-    from d2ldrop.data import Dataset, load_data
-    from d2ldrop.frameworks import title
-    from d2ldrop.layer import dropout_backward, dropout_layer
-    from d2ldrop.randomness import batch_order, dropout_mask, initial_weights
-    from d2ldrop.recipe import PRESETS, Recipe
-    from d2ldrop.runs import load_weights
-    from d2ldrop.training import EpochResult, Run, evaluate, train
+    from d2ldrop.training.folder import load_weights
+    from d2ldrop.training.loop import EpochResult, Run, evaluate, train
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "_registry": ("available_backends", "backend_names", "get_backend"),
-    "averages": (
+    "backend": ("available_backends", "backend_names", "get_backend"),
+    "prediction": (
         "ExactAverage",
         "MCPrediction",
         "exact_average",
@@ -40,14 +40,14 @@ _HOMES = {
         "scale_weights",
         "weight_scaling",
     ),
-    "compare": ("compare_backends",),
-    "data": ("Dataset", "load_data"),
+    "comparison.runner": ("compare_backends",),
+    "data.fashion_mnist": ("Dataset", "load_data"),
     "frameworks": ("title",),
     "layer": ("dropout_backward", "dropout_layer"),
-    "randomness": ("batch_order", "dropout_mask", "initial_weights"),
-    "recipe": ("PRESETS", "Recipe"),
-    "runs": ("load_weights",),
-    "training": ("EpochResult", "Run", "evaluate", "train"),
+    "core.randomness": ("batch_order", "dropout_mask", "initial_weights"),
+    "core.recipe": ("PRESETS", "Recipe"),
+    "training.folder": ("load_weights",),
+    "training.loop": ("EpochResult", "Run", "evaluate", "train"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

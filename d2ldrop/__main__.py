@@ -1,6 +1,6 @@
 """``python -m d2ldrop``: the command line."""
 
-from d2ldrop.cli import main
+from d2ldrop.cli.main import main
 
 if __name__ == "__main__":
     main()

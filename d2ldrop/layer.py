@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from d2ldrop._checks import check_probability
-from d2ldrop._registry import Backend, backend_of
-from d2ldrop.randomness import dropout_mask, scaled
+from d2ldrop.backend import Backend, backend_of
+from d2ldrop.core.checks import check_probability
+from d2ldrop.core.randomness import dropout_mask, scaled
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from d2ldrop import backend_names, get_backend
-from d2ldrop._registry import Backend, install_hint, is_installed
+from d2ldrop.backend import Backend, install_hint, is_installed
 
 # Many processes share the cores: a thread that waits must not spin. (Read when a framework loads.)
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe, initial_weights, load_data, train
-from d2ldrop._registry import Backend
-from d2ldrop.activations import hidden_statistics
-from d2ldrop.data import Dataset
-from d2ldrop.randomness import dropout_mask
+from d2ldrop.backend import Backend
+from d2ldrop.core.randomness import dropout_mask
+from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.training.layer_statistics import hidden_statistics
 
 
 def data() -> Dataset:

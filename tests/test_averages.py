@@ -12,15 +12,15 @@ import pytest
 from scipy import special, stats
 
 from d2ldrop import averages, initial_weights
-from d2ldrop._registry import Backend
-from d2ldrop.averages import (
+from d2ldrop.backend import Backend
+from d2ldrop.core.randomness import Purpose, batch_order, dropout_mask
+from d2ldrop.data.stand_in import stand_in
+from d2ldrop.prediction import (
     exact_average,
     predict_mc,
     scale_weights,
     weight_scaling,
 )
-from d2ldrop.randomness import Purpose, batch_order, dropout_mask
-from d2ldrop.stand_in import stand_in
 
 Module = Backend[Any]
 Arrays = dict[str, npt.NDArray[Any]]

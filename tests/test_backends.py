@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe, initial_weights
-from d2ldrop._registry import Backend
-from d2ldrop.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
-from d2ldrop.data import Dataset
-from d2ldrop.randomness import dropout_mask, nudged
-from d2ldrop.stand_in import stand_in
-from d2ldrop.training import evaluate, take_steps
+from d2ldrop.backend import Backend
+from d2ldrop.comparison.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
+from d2ldrop.core.randomness import dropout_mask, nudged
+from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.stand_in import stand_in
+from d2ldrop.training.loop import evaluate, take_steps
 
 Module = Backend[Any]
 TOLERANCE = {"float32": 2e-5, "float64": 1e-13}

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from d2ldrop_bench import bench, report
-from d2ldrop_bench.products import step_of_products
-from d2ldrop_bench.timing import in_turn, ratios, repeats, spread
 
 from d2ldrop import load_data
-from d2ldrop._registry import Backend
-from d2ldrop.randomness import dropout_mask, initial_weights
-from d2ldrop.recipe import Recipe
+from d2ldrop.backend import Backend
+from d2ldrop.bench import bench, report
+from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.timing import in_turn, ratios, repeats, spread
+from d2ldrop.core.randomness import dropout_mask, initial_weights
+from d2ldrop.core.recipe import Recipe
 from tests.test_cli import d2ldrop
 
 Module = Backend[Any]
@@ -26,7 +26,7 @@ SMALL = ("--dataset", "stand-in", "--train-size", "600", "--test-size", "100", "
 
 
 def peers_of(backend_name: str) -> Any:
-    return __import__(f"d2ldrop_bench.on_{backend_name}", fromlist=["trainers"])
+    return __import__(f"d2ldrop.bench.on_{backend_name}", fromlist=["trainers"])
 
 
 def test_contenders_take_turns_after_a_warm_up() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from d2ldrop import available_backends
-from d2ldrop.data import DEBIAN
+from d2ldrop.data.fashion_mnist import DEBIAN
 from tests.fakes import install
 
 SMALL = (
@@ -22,10 +22,10 @@ SMALL = (
 )
 # A machine without the data and without a network.
 NOWHERE = (
-    "import d2ldrop.data, pathlib\n"
-    "d2ldrop.data.DEBIAN = pathlib.Path('/no/such/folder')\n"
-    "d2ldrop.data.MIRRORS = ('http://127.0.0.1:9/',)\n"
-    "from d2ldrop.cli import main\n"
+    "import d2ldrop.data.fashion_mnist, pathlib\n"
+    "d2ldrop.data.fashion_mnist.DEBIAN = pathlib.Path('/no/such/folder')\n"
+    "d2ldrop.data.fashion_mnist.MIRRORS = ('http://127.0.0.1:9/',)\n"
+    "from d2ldrop.cli.main import main\n"
     "main()\n"
 )
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from d2ldrop import Recipe, available_backends, compare_backends, load_data
-from d2ldrop.lockstep import plan_checks
-from d2ldrop.runs import load_weights
-from d2ldrop.workplace import Row
+from d2ldrop.comparison.lockstep import plan_checks
+from d2ldrop.comparison.workplace import Row
+from d2ldrop.training.folder import load_weights
 from tests.conftest import skip_without
 from tests.fakes import install
 
@@ -222,7 +222,7 @@ def workers_of(tmp_path: Path) -> list[str]:
             folder = (process / "cwd").readlink()
         except OSError:  # it has just ended
             continue
-        if "d2ldrop._worker" in command and folder == tmp_path:
+        if "d2ldrop.processes.worker" in command and folder == tmp_path:
             found.append(command)
     return found
 
@@ -256,7 +256,7 @@ def test_a_comparison_of_all_says_what_is_left_out(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "for name in ('torch', 'tensorflow', 'mxnet', 'paddle'): sys.modules[name] = None\n"
-        "from d2ldrop.cli import main\n"
+        "from d2ldrop.cli.main import main\n"
         "main()\n"
     )
     out = subprocess.run(

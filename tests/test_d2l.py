@@ -14,10 +14,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from d2ldrop._registry import Backend
+from d2ldrop.backend import Backend
 from d2ldrop.d2l._curves import LATE, Accumulator, Animator, LateAccumulator, train
 from d2ldrop.d2l._loader import Loader, resized
-from d2ldrop.data import load_data
+from d2ldrop.data.fashion_mnist import load_data
 from tests.d2l_listings import BATCH_SIZE, LISTINGS
 
 mpl.use("Agg")

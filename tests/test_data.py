@@ -16,8 +16,15 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe, data, train
-from d2ldrop.data import DEBIAN, FILES, DataError, DataNotFoundError, StandInWarning, load_data
-from d2ldrop.stand_in import stand_in
+from d2ldrop.data.fashion_mnist import (
+    DEBIAN,
+    FILES,
+    DataError,
+    DataNotFoundError,
+    StandInWarning,
+    load_data,
+)
+from d2ldrop.data.stand_in import stand_in
 
 has_debian = pytest.mark.skipif(
     not DEBIAN.exists(), reason="Debian's package dataset-fashion-mnist is not installed"

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from d2ldrop import compare_backends
-from d2ldrop.data import load_data
-from d2ldrop.environment import (
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.data.fashion_mnist import load_data
+from d2ldrop.processes.environment import (
     MEMORY,
     RECORDED,
     THREADS,
@@ -20,7 +21,6 @@ from d2ldrop.environment import (
     check_threads,
     worker_environment,
 )
-from d2ldrop.recipe import Recipe
 from tests.test_cli import SMALL, d2ldrop
 
 AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
@@ -39,7 +39,7 @@ AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
 def test_a_framework_that_would_leave_cores_idle_gets_them(
     monkeypatch: pytest.MonkeyPatch, name: str, cores: int, threads: str
 ) -> None:
-    monkeypatch.setattr("d2ldrop.environment.cores", lambda: cores)
+    monkeypatch.setattr("d2ldrop.processes.environment.cores", lambda: cores)
     assert worker_environment(name, user={}) == {**MEMORY, "OMP_NUM_THREADS": threads}
 
 

@@ -17,12 +17,12 @@ import pytest
 from scipy import stats
 
 from d2ldrop import Recipe
-from d2ldrop.data import load_data
+from d2ldrop.data.fashion_mnist import load_data
 from d2ldrop.experiments import NAMES, Arm, Results, find_experiment
-from d2ldrop.experiments._execution import Plan, run_experiment
-from d2ldrop.experiments._report import judge
-from d2ldrop.experiments._sentences import best, versus
-from d2ldrop.experiments._statistics import compare, estimate, holm, number, paired_p
+from d2ldrop.experiments.engine.execution import Plan, run_experiment
+from d2ldrop.experiments.engine.report import judge
+from d2ldrop.experiments.engine.sentences import best, versus
+from d2ldrop.experiments.engine.statistics import compare, estimate, holm, number, paired_p
 
 SMALL = Recipe(num_epochs=1, num_hiddens=(16, 16), batch_size=64)
 OPTIONS = ["--dataset", "stand-in", "--train-size", "200", "--test-size", "100", "--num-epochs"]

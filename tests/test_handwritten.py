@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from d2ldrop import handwritten
-from d2ldrop._handwritten_checks import CACHE, Array, KeepProb, Rng
-from d2ldrop.handwritten import (
+from d2ldrop.handwritten.checks import CACHE, Array, KeepProb, Rng
+from d2ldrop.handwritten.network import (
     backward_propagation_with_dropout,
     compute_cost,
     decision_boundary,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from d2ldrop import available_backends
-from d2ldrop.interpreters import check_backends, parse_pythons, usable_backends
+from d2ldrop.processes.interpreters import check_backends, parse_pythons, usable_backends
 from tests.fakes import install
 from tests.test_cli import SMALL, d2ldrop
 

@@ -11,7 +11,7 @@ import pytest
 
 import d2ldrop
 from d2ldrop import dropout_backward, dropout_layer, dropout_mask
-from d2ldrop._registry import Backend
+from d2ldrop.backend import Backend
 
 Module = Backend[Any]
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe, available_backends, load_data
-from d2ldrop.agreement import Lockstep
-from d2ldrop.compare import ignore
-from d2ldrop.data import DEBIAN
-from d2ldrop.lockstep import Check, difference, take_first_steps, take_reference_steps
-from d2ldrop.runs import load_weights
-from d2ldrop.workplace import Row, Workplace, laid_out
+from d2ldrop.comparison.agreement import Lockstep
+from d2ldrop.comparison.lockstep import Check, difference, take_first_steps, take_reference_steps
+from d2ldrop.comparison.runner import ignore
+from d2ldrop.comparison.workplace import Row, Workplace, laid_out
+from d2ldrop.data.fashion_mnist import DEBIAN
+from d2ldrop.training.folder import load_weights
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,13 +11,13 @@ import pytest
 from scipy import stats
 
 from d2ldrop import Recipe, compare_backends, initial_weights, load_data, train
-from d2ldrop._registry import Backend, is_installed
-from d2ldrop.agreement import NUM_NUDGES, largest_difference, yardstick
-from d2ldrop.data import Dataset
-from d2ldrop.models import CONCISE_NOISES, make_model, recipe_for
-from d2ldrop.randomness import nudged
-from d2ldrop.stand_in import stand_in
-from d2ldrop.training import take_steps, train_steps
+from d2ldrop.backend import Backend, is_installed
+from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
+from d2ldrop.core.randomness import nudged
+from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.stand_in import stand_in
+from d2ldrop.training.implementations import CONCISE_NOISES, make_model, recipe_for
+from d2ldrop.training.loop import take_steps, train_steps
 
 Module = Backend[Any]
 SMALL = Recipe(dtype="float64", num_hiddens=(32, 32), batch_size=8, lr=0.1)
@@ -260,7 +260,7 @@ def test_steps_in_one_call_are_those_one_by_one(
     weights = initial_weights(0, recipe.sizes, recipe.dtype)
 
     def stepped(together: int, num_steps: int) -> tuple[list[int], Any]:
-        monkeypatch.setattr("d2ldrop.models.IMAGES_AT_ONCE", 20 * together)
+        monkeypatch.setattr("d2ldrop.training.implementations.IMAGES_AT_ONCE", 20 * together)
         calls: list[int] = []
         found = take_steps(
             backend_name,

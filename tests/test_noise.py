@@ -11,13 +11,13 @@ import pytest
 from scipy import stats
 
 from d2ldrop import Recipe, initial_weights, scale_weights, train
-from d2ldrop._registry import Backend
-from d2ldrop.agreement import NUM_NUDGES, largest_difference, yardstick
-from d2ldrop.data import Dataset
-from d2ldrop.noise import NOISES, draw_noise, dropout_in, noisy_input, strength
-from d2ldrop.randomness import dropout_mask, nudged
-from d2ldrop.stand_in import stand_in
-from d2ldrop.training import take_steps
+from d2ldrop.backend import Backend
+from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
+from d2ldrop.core.noise import NOISES, draw_noise, dropout_in, noisy_input, strength
+from d2ldrop.core.randomness import dropout_mask, nudged
+from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.stand_in import stand_in
+from d2ldrop.training.loop import take_steps
 from tests.test_backends import TOLERANCE, Problem
 
 Module = Backend[Any]
@@ -50,7 +50,7 @@ def test_a_schedule_holds_for_the_input_too() -> None:
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_without_strength_nothing_is_drawn(noise: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("d2ldrop.randomness.stream", None)  # a call would fail
+    monkeypatch.setattr("d2ldrop.core.randomness.stream", None)  # a call would fail
     recipe = Recipe(noise=noise, schedule="early:1", input_dropout=0.2)
     assert draw_noise(recipe, 1, 0, 5).masks == (None, None)
     X = np.ones((5, 784), np.float32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from d2ldrop._registry import Backend
+from d2ldrop.backend import Backend
 
 # What one needs beside the others: NumPy its backward pass, MXNet and NumPy a layer's
 # linear map, TensorFlow what it traces and compiles.

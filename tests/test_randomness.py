@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from d2ldrop.randomness import (
+from d2ldrop.core.randomness import (
     Purpose,
     batch_order,
     dropout_mask,
@@ -147,7 +147,7 @@ def test_a_tie_is_decided_by_the_fraction() -> None:
 
 @pytest.mark.parametrize("dropout", [0, 0.0, 1, 1.0])
 def test_p_0_and_p_1_draw_nothing(dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("d2ldrop.randomness.stream", None)  # a call would fail
+    monkeypatch.setattr("d2ldrop.core.randomness.stream", None)  # a call would fail
     np.testing.assert_array_equal(
         dropout_mask((3, 4), dropout, seed=0), np.full((3, 4), not dropout)
     )
@@ -219,9 +219,9 @@ def test_threads_draw_the_same_mask(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dropout: float
 ) -> None:
     for cores in (1, 2, 3, 8):
-        monkeypatch.setattr("d2ldrop._threads.cores", lambda cores=cores: cores)
+        monkeypatch.setattr("d2ldrop.core.threads.cores", lambda cores=cores: cores)
         threaded = dropout_mask(shape, dropout, seed=5, step=3, site=1)
         with monkeypatch.context() as alone:
-            alone.setattr("d2ldrop.randomness.LARGE", 10**9)
+            alone.setattr("d2ldrop.core.randomness.LARGE", 10**9)
             expected = dropout_mask(shape, dropout, seed=5, step=3, site=1)
         np.testing.assert_array_equal(threaded, expected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from d2ldrop import Recipe
-from d2ldrop.report import remarks, table_title
+from d2ldrop.comparison.table import remarks, table_title
 
 
 def summary(*rows: str, **changes: Any) -> dict[str, Any]:

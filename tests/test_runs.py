@@ -15,8 +15,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from d2ldrop import Recipe, Run, initial_weights, load_data, load_weights, train
-from d2ldrop._registry import Backend
-from d2ldrop.runs import write_bytes
+from d2ldrop.backend import Backend
+from d2ldrop.training.folder import write_bytes
 
 RECIPE = Recipe(num_epochs=3, batch_size=32, num_hiddens=(16, 8))
 

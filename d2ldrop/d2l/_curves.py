@@ -12,7 +12,7 @@ from typing import Any
 from matplotlib import pyplot as plt
 from tqdm import tqdm
 
-from d2ldrop._checks import check_positive
+from d2ldrop.core.checks import check_positive
 
 __all__ = ["Accumulator", "Animator", "plt", "train"]
 

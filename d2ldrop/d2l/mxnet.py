@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from d2ldrop._imports import explained, mxnet_import
+from d2ldrop.core.imports import explained, mxnet_import
 from d2ldrop.d2l._curves import Accumulator, Animator, LateAccumulator, plt, train
 from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 

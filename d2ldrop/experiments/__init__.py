@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from d2ldrop.experiments._experiment import Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
 
 __all__ = ["NAMES", "Arm", "Experiment", "Results", "Setting", "find_experiment"]
 
@@ -42,6 +42,6 @@ def find_experiment(name: str) -> Experiment:
     """
     if name not in NAMES:
         raise ValueError(f"experiment must be one of {', '.join(NAMES)}, got {name!r}")
-    module = import_module(f"{__name__}.{name.replace('-', '_')}")
+    module = import_module(f"{__name__}.catalogue.{name.replace('-', '_')}")
     experiment: Experiment = module.EXPERIMENT
     return experiment

@@ -16,11 +16,11 @@ from cycler import cycler
 from IPython.display import Markdown, display
 
 import d2ldrop
+from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
+from d2ldrop.core.noise import noise_layer
 from d2ldrop.d2l import Animator
-from d2ldrop.data import to_network
-from d2ldrop.environment import worker_environment
-from d2ldrop.noise import noise_layer
-from d2ldrop.report import COLOURS, MARKERS, STYLES
+from d2ldrop.data.fashion_mnist import to_network
+from d2ldrop.processes.environment import worker_environment
 
 # Colours for the colour-blind; line styles and markers for everybody, and for print.
 plt.rc("axes", prop_cycle=cycler(color=COLOURS, linestyle=STYLES, marker=MARKERS))

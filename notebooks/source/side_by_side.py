@@ -18,8 +18,8 @@ from cycler import cycler
 from IPython.display import Markdown
 
 import d2ldrop
-from d2ldrop.environment import worker_environment
-from d2ldrop.report import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
+from d2ldrop.processes.environment import worker_environment
 
 plt.rc("axes", grid=True)
 plt.rc("figure", dpi=80)

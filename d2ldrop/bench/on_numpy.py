@@ -1,0 +1,60 @@
+"""NumPy's products, and the book's function as its own dropout; it has no trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from d2ldrop.bench.products import step_of_products
+from d2ldrop.core.randomness import dropout_mask
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.layer import dropout_backward, dropout_layer
+
+Array = npt.NDArray[Any]
+
+
+def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
+    """An epoch of matrix products, by each way that NumPy has."""
+
+    def dot(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> Array:
+        product: Array = np.dot(a.T if transpose_a else a, b.T if transpose_b else b)
+        return product
+
+    def epoch() -> None:
+        for i in range(0, len(X), batch_size):
+            step_of_products(dot, X[i : i + batch_size], weights)
+
+    return {"np.dot": epoch}
+
+
+def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
+    """None."""
+    return {}
+
+
+def own_dropout(X: Array, dropout: float) -> Array:
+    """The function of the book's section 4.6, with a float32 draw an element."""
+    mask = np.random.default_rng().random(X.shape, dtype=np.float32) > dropout
+    result: Array = mask.astype(X.dtype) * X / (1 - dropout)
+    return result
+
+
+def forward_backward(X: Array, dropout: float, step: int) -> Array:
+    """``dropout_layer`` and its gradient, the mask drawn once."""
+    mask = dropout_mask(X.shape, dropout, seed=0, step=step)
+    return dropout_backward(dropout_layer(X, dropout, mask=mask), dropout, mask=mask)
+
+
+def own_forward_backward(X: Array, dropout: float) -> Array:
+    """The book's function and its gradient."""
+    mask = np.random.default_rng().random(X.shape, dtype=np.float32) > dropout
+    Y = mask.astype(X.dtype) * X / (1 - dropout)
+    result: Array = mask.astype(X.dtype) * Y / (1 - dropout)
+    return result
+
+
+def synchronise(x: Array) -> None:
+    """Nothing to wait for."""

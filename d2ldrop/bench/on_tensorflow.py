@@ -1,0 +1,88 @@
+"""TensorFlow's products, its own dropout, and its usual trainer: Keras's fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy.typing as npt
+import tensorflow as tf
+
+from d2ldrop.bench.products import step_of_products
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.layer import dropout_layer
+
+Array = npt.NDArray[Any]
+
+
+def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
+    """An epoch of matrix products, by each way that TensorFlow has."""
+    images = [tf.constant(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
+    Ws = [tf.constant(W) for W in weights]
+
+    def matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+        return tf.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+
+    def step(x: Any) -> tuple[Any, ...]:
+        return step_of_products(matmul, x, Ws)
+
+    def epoch(step: Callable[[Any], tuple[Any, ...]]) -> Callable[[], None]:
+        def run() -> None:
+            *_, (gradient, _, _) = map(step, images)
+            synchronise(gradient)
+
+        return run
+
+    return {
+        "eager": epoch(step),
+        "tf.function": epoch(tf.function(step)),
+        "XLA": epoch(tf.function(step, jit_compile=True)),
+    }
+
+
+def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
+    """``Model.fit`` on arrays in memory."""
+    layers, (_, h1, h2, outputs) = tf.keras.layers, recipe.sizes
+    net = tf.keras.Sequential(
+        [
+            layers.Input((X.shape[1],), dtype=recipe.dtype),
+            layers.Dense(h1, activation="relu", dtype=recipe.dtype),
+            layers.Dropout(recipe.dropout[0], dtype=recipe.dtype),
+            layers.Dense(h2, activation="relu", dtype=recipe.dtype),
+            layers.Dropout(recipe.dropout[1], dtype=recipe.dtype),
+            layers.Dense(outputs, dtype=recipe.dtype),
+        ]
+    )
+    net.compile(
+        tf.keras.optimizers.SGD(recipe.lr),
+        tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return {"Keras fit": lambda: net.fit(X, y, recipe.batch_size, epochs=1, verbose=0)}
+
+
+def own_dropout(X: Any, dropout: float) -> Any:
+    """``tf.nn.dropout``."""
+    return tf.nn.dropout(X, dropout)
+
+
+def forward_backward(X: Any, dropout: float, step: int) -> Any:
+    """``dropout_layer`` and its gradient."""
+    return _gradient(lambda x: dropout_layer(x, dropout, seed=0, step=step), X)
+
+
+def own_forward_backward(X: Any, dropout: float) -> Any:
+    """``tf.nn.dropout`` and its gradient."""
+    return _gradient(lambda x: tf.nn.dropout(x, dropout), X)
+
+
+def _gradient(layer: Callable[[Any], Any], X: Any) -> Any:
+    with tf.GradientTape() as tape:
+        tape.watch(X)
+        Y = layer(X)
+    return tape.gradient(Y, X, output_gradients=X)
+
+
+def synchronise(x: Any) -> None:
+    """Wait until ``x`` is there."""
+    x.numpy()

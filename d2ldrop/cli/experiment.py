@@ -1,0 +1,121 @@
+"""The command line's ``d2ldrop experiment``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+import click
+
+from d2ldrop.cli.options import (
+    TIMEOUT,
+    data_options,
+    place_options,
+    pythons_option,
+    recipe_options,
+    take_data,
+    take_recipe,
+)
+from d2ldrop.cli.progress import Progress
+from d2ldrop.comparison import table as report
+from d2ldrop.comparison.runner import run_folder
+from d2ldrop.core.checks import check_positive
+from d2ldrop.processes.environment import cores
+from d2ldrop.processes.interpreters import check_usable
+
+
+@click.command()
+@click.argument("experiment_name", metavar="NAME")
+@click.option("--backend", default="numpy", show_default=True, help="The framework that trains.")
+@click.option("--seeds", type=int, default=5, show_default=True, help="Runs of each arm.")
+@click.option("--jobs", type=int, help="Runs at a time.  [default: the cores]")
+@click.option("--dask", metavar="ADDRESS", help="Run them on this dask scheduler's workers.")
+@click.option("--resume", is_flag=True, help="Keep the finished runs of --name, and go on.")
+@click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
+@pythons_option
+@recipe_options
+@data_options
+@place_options
+def experiment(
+    experiment_name: str,
+    backend: str,
+    seeds: int,
+    jobs: int | None,
+    dask: str | None,
+    pythons: dict[str, str],
+    timeout: float,
+    out: str,
+    name: str | None,
+    resume: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Answer one of the section's exercises with numbers: NAME.
+
+    \b
+    swap-dropout  more-epochs  activation-variance  test-time  weight-decay  dropconnect  own-noise
+    rate-sweep  data-size  features  max-norm  early-late  float32-chaos
+    """
+    for module in ("joblib", "scipy"):
+        if not importlib.util.find_spec(module):
+            raise ModuleNotFoundError(
+                f'experiment needs {module}: pip install "d2ldrop[experiments]"'
+            )
+    from d2ldrop.experiments import find_experiment
+    from d2ldrop.experiments.engine import execution as _execution
+    from d2ldrop.experiments.engine import report as _report
+
+    found = find_experiment(experiment_name)
+    for used in (backend, *pythons):
+        check_usable(used, pythons)
+    check_positive(seeds, "seeds")
+    jobs = check_positive(cores() if jobs is None else jobs, "jobs")
+    recipe = take_recipe(options)
+    folder = run_folder(out, name, resume=resume)
+    if (folder / "plan.json").exists() and not resume:
+        raise FileExistsError(
+            f"{folder} holds an experiment: --resume keeps its finished runs and goes on; "
+            "another --name starts anew"
+        )
+    data_dir = options["data_dir"]
+    data = take_data(options)
+    plan = _execution.Plan(
+        experiment_name,
+        backend,
+        recipe,
+        [recipe.seed + k for k in range(seeds)],
+        data,
+        data_dir if data.name == "fashion-mnist" else None,
+        timeout,
+        pythons,
+    )
+    progress = Progress(quiet)
+
+    def on_epochs(done: int, total: int) -> None:
+        progress(backend, {"event": "step", "phase": "experiment", "done": done, "total": total})
+
+    with progress:
+        try:
+            results, failed = _execution.run_experiment(
+                plan, folder, num_jobs=jobs, dask=dask, on_epochs=on_epochs
+            )
+        except KeyboardInterrupt:
+            progress.close()
+            click.echo(
+                f"\nFinished runs are kept in {folder}; "
+                f"the same command with --name {folder.name} --resume goes on.",
+                err=True,
+            )
+            raise
+    for (arm, seed), error in failed.items():
+        click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
+    if results.seeds:
+        tables = _report.judge(found, results)
+        terminal = report.console()
+        terminal.print(_report.table(plan, found, results, tables))
+        for line in _report.remarks(found, results, tables):
+            terminal.print(line, markup=False, highlight=False)
+        _report.save(plan, found, results, tables, folder)
+        terminal.print(f"Figure, table and runs: {folder}", markup=False, highlight=False)
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,168 @@
+"""The options that commands share, and what is made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from d2ldrop.core.recipe import PRESETS, Recipe
+from d2ldrop.data.fashion_mnist import Dataset, load_data
+from d2ldrop.processes.environment import EXECUTIONS
+from d2ldrop.processes.interpreters import parse_pythons
+from d2ldrop.training.layer_statistics import RECORDS
+
+TIMEOUT = "Seconds without a sign of life after which a worker counts as hung."
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def recipe_options(command: Command) -> Command:
+    """The options that a Recipe is made of, one a field; those not given come from the preset."""
+    for field in reversed(dataclasses.fields(Recipe)):
+        default, kind = field.default, field.metadata["kind"]
+        pair = isinstance(default, tuple)
+        if isinstance(default, tuple):
+            kind, default = type(default[0]), " ".join(map(str, default))
+        shown = "" if default is None else f"  [default: {default}]"
+        command = click.option(
+            f"--{field.name.replace('_', '-')}",
+            type=click.Choice(field.metadata["choices"]) if field.metadata["choices"] else kind,
+            nargs=2 if pair else 1,
+            help=f"{field.metadata['about']}{shown}",
+        )(command)
+    return click.option(
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        default="d2l-zh",
+        show_default=True,
+        help="The book's numbers: Chinese or English edition; other options override them.",
+    )(command)
+
+
+def data_options(command: Command) -> Command:
+    """The options that choose images."""
+    for option in (
+        click.option("--test-size", type=int, help="Use the first N test images only."),
+        click.option("--train-size", type=int, help="Use the first N training images only."),
+        click.option(
+            "--data-dir", type=click.Path(), help="Folder with Fashion-MNIST's four files."
+        ),
+        click.option(
+            "--dataset",
+            type=click.Choice(["auto", "fashion-mnist", "stand-in"]),
+            default="auto",
+            show_default=True,
+            help="auto: the real data where it can be had, else the built-in stand-in.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_options(command: Command) -> Command:
+    """The options of a run."""
+    for option in (
+        click.option("--resume", is_flag=True, help="Go on with the run --name."),
+        click.option(
+            "--device",
+            default="cpu",
+            show_default=True,
+            help="cpu, gpu or gpu:N, for all frameworks.",
+        ),
+        click.option(
+            "--record",
+            type=click.Choice(RECORDS),
+            multiple=True,
+            help="Record more in result.json: statistics of the hidden activations, by epoch.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def worker_options(command: Command) -> Command:
+    """The options of the processes that do the work."""
+    for option in (
+        pythons_option,
+        click.option(
+            "--execution",
+            type=click.Choice(EXECUTIONS),
+            default="default",
+            show_default=True,
+            help="fast adds switches that a framework's makers do not document (Paddle has one).",
+        ),
+        click.option(
+            "--threads",
+            type=int,
+            help="Threads of each framework's pools.  [default: those in which it is fast]",
+        ),
+        click.option(
+            "--timeout",
+            type=float,
+            default=300,
+            show_default=True,
+            help=TIMEOUT,
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def place_options(command: Command) -> Command:
+    """The options of where results go and what is shown."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="Show no progress."),
+        click.option("--name", help="Folder of the run under --out.  [default: the time]"),
+        click.option(
+            "--out",
+            type=click.Path(),
+            default="runs",
+            show_default=True,
+            help="Folder of all runs.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def pythons_option(command: Command) -> Command:
+    """``--python``, once for each backend that has an interpreter of its own."""
+    return click.option(
+        "--python",
+        "pythons",
+        multiple=True,
+        metavar="BACKEND=PATH",
+        callback=lambda _context, _option, items: parse_pythons(items),
+        help="Run a backend under the Python interpreter of another environment, which has d2ldrop "
+        "and the framework.",
+    )(command)
+
+
+def implementation_option(choices: Sequence[str]) -> Callable[[Command], Command]:
+    """``--impl``, one of ``choices``."""
+    return click.option(
+        "--impl",
+        "implementation",
+        type=click.Choice(choices),
+        help="The book's functions, or the framework's own layers, dropout and optimiser."
+        "  [default: scratch]",
+    )
+
+
+def take_recipe(options: dict[str, Any]) -> Recipe:
+    """Take the recipe's options out of ``options``."""
+    given = {field.name: options.pop(field.name) for field in dataclasses.fields(Recipe)}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(PRESETS[options.pop("preset")], **changes)
+
+
+def take_data(options: dict[str, Any]) -> Dataset:
+    """Load the dataset that ``options`` ask for, and take them out."""
+    return load_data(
+        options.pop("dataset"),
+        data_dir=options.pop("data_dir"),
+        train_size=options.pop("train_size"),
+        test_size=options.pop("test_size"),
+    )

@@ -1,0 +1,1 @@
+"""Several training runs side by side: the plan, the lockstep checks, the table and the curves."""

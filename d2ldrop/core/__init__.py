@@ -1,0 +1,1 @@
+"""What every other room stands on: checks, files, randomness, noise and the recipe."""

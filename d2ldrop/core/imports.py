@@ -1,0 +1,97 @@
+"""What importing a framework does to a process, and how that is kept in bounds.
+
+d2ldrop itself never loads two frameworks into one process, but its user may.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from d2ldrop.core.numpy_for_mxnet import imported_by_mxnet
+from d2ldrop.frameworks import framework
+
+
+def refuse_fatal_import(name: str) -> None:
+    """Raise ImportError where importing framework ``name`` now would kill the process."""
+    if name == "paddle" and "tensorflow" in sys.modules and "paddle" not in sys.modules:
+        raise ImportError(
+            "paddle cannot be imported into a process that holds tensorflow: it ends in a "
+            "segmentation fault (seen with paddlepaddle 3.3.1 and tensorflow 2.21.0). "
+            "Import paddle before tensorflow, or give each a process of its own, as "
+            "'d2ldrop compare' does"
+        )
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Say which system package to install where importing framework ``name`` lacks a library.
+
+    Raises:
+        ImportError: a library is missing; the loader's own error says its file name alone.
+    """
+    try:
+        yield
+    except (ImportError, OSError) as error:  # ctypes raises OSError
+        missing = re.search(r"([^\s/]+\.so[.\d]*): cannot open shared object file", str(error))
+        if missing is None:
+            raise
+        facts, library = framework(name), missing[1]
+        # Of the compilers' libraries Debian names the packages after the files.
+        known = re.fullmatch(r"(lib(?:gcc_s|gfortran|gomp|quadmath|stdc\+\+))\.so\.(\d+)", library)
+        if known:
+            package = known[1].replace("_", "-") + known[2]
+            packages = " ".join(dict.fromkeys((*facts.debian_packages, package)))
+            hint = f"on Debian and Ubuntu: apt install {packages}"
+        else:
+            hint = "install the system package that has it, or the framework again"
+        raise ImportError(
+            f"{facts.title} needs the library {library}, which this system lacks; {hint}", name=name
+        ) from error
+
+
+@contextmanager
+def mxnet_import() -> Iterator[None]:
+    """Let mxnet 1.9.1 be imported without changing the process for others.
+
+    - It reads names that NumPy and Python have removed: its modules get them, no others do.
+    - It sets the process's OpenMP thread count, which PyTorch shares: the count is put back.
+    - Packages that it loads add warning filters: the filters are put back.
+    - Its threads need Python to free arrays that share NumPy's memory, and one that needs it while
+      Python ends aborts the process: so Python waits for them first.
+
+    What stays: a handler for SIGSEGV that prints a trace.
+    """
+    openmp = _openmp()
+    threads = openmp.omp_get_max_threads() if openmp else None
+    loaded = "mxnet" in sys.modules
+    try:
+        with imported_by_mxnet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # its own use of old NumPy names
+            warnings.simplefilter("ignore", SyntaxWarning)  # its invalid escapes in strings
+            yield
+    finally:
+        if openmp:
+            openmp.omp_set_num_threads(threads)
+    if not loaded:
+        atexit.register(_wait_for_mxnet)  # after MXNet has: its own exit handler stops its threads
+
+
+def _wait_for_mxnet() -> None:
+    """Wait until MXNet has nothing to do, and its thread has freed what it used for that."""
+    mxnet = sys.modules["mxnet"]
+    mxnet.nd.waitall()
+    mxnet.nd.zeros(1).wait_to_read()  # the thread takes this up after it has freed the rest
+
+
+def _openmp() -> ctypes.CDLL | None:
+    """GNU's OpenMP runtime, which mxnet's wheel for Linux uses; None where there is none."""
+    try:
+        return ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        return None

@@ -1,0 +1,97 @@
+"""First-layer weights and the sparsity of activations, with and without dropout.
+
+Srivastava et al., "Dropout" (JMLR 15, 2014), sections 7.1 and 7.2, figures 7 and 8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.sentences import capital, versus
+from d2ldrop.training.layer_statistics import hidden_statistics
+from d2ldrop.training.loop import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WITH, WITHOUT = "with dropout", "without"
+UNITS = 16
+STRONGEST = 0.1
+LABELS = {
+    "zeros_1": "activations that are 0, hidden layer 1 (%)",
+    "zeros_2": "activations that are 0, hidden layer 2 (%)",
+    "mean_1": "mean activation, hidden layer 1",
+    "mean_2": "mean activation, hidden layer 2",
+    "concentration": "share of a unit's squared weights in its strongest tenth of pixels (%)",
+}
+
+
+def arms(setting: Setting) -> list[Arm]:
+    """With and without dropout."""
+    return [Arm(WITH, setting.recipe), Arm(WITHOUT, replace(setting.recipe, dropout=(0, 0)))]
+
+
+def measure(run: Run, data: Dataset) -> dict[str, Any]:
+    """Statistics of the hidden layers, dropout off; how local the features are; some of them."""
+    images = to_network(data.test_images, run.recipe.dtype)
+    epoch = len(run.history) - 1
+    found = hidden_statistics(run.weights, images, run.recipe, epoch, len(run.trace) - 1)
+    W1 = run.weights["W1"].astype(np.float64)
+    squares = np.sort(W1**2, axis=0)
+    strongest = squares[-round(STRONGEST * len(W1)) :].sum(axis=0) / squares.sum(axis=0)
+    return {
+        **{f"zeros_{i}": 100 * one["zeros"] for i, one in enumerate(found["evaluation"], 1)},
+        **{f"mean_{i}": one["mean"] for i, one in enumerate(found["evaluation"], 1)},
+        "concentration": float(100 * strongest.mean()),
+        "units": W1[:, :UNITS].T.round(5).tolist(),
+    }
+
+
+def draw(results: Results) -> Figure:
+    """The weights of the first units of the first seed, as images; one scale for both networks."""
+    from matplotlib.figure import Figure
+
+    units = {
+        name: np.array(results.runs[name, results.seeds[0]]["measured"][-1]["units"])
+        for name in results.names
+    }
+    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    limit = np.quantile(np.abs(list(units.values())), 0.99)
+    places = figure.add_gridspec(1, len(units))
+    for index, (name, weights) in enumerate(units.items()):
+        half = figure.add_subfigure(places[0, index])
+        half.suptitle(f"{name}: W1 of units 1 to {UNITS}", fontsize=9)
+        all_axes = half.subplots(4, UNITS // 4).ravel().tolist()
+        for axes, unit in zip(all_axes, weights, strict=True):
+            axes.imshow(unit.reshape(28, 28), cmap="gray", vmin=-limit, vmax=limit)
+            axes.set_axis_off()
+        half.colorbar(all_axes[0].images[0], ax=all_axes, label="weight", shrink=0.8)
+    return figure
+
+
+def conclude(results: Results) -> str:
+    """How local the features are, and how sparse the first layer."""
+    local, sparse = (
+        versus(WITH, results.last(WITH, key), WITHOUT, results.last(WITHOUT, key), what)
+        for key, what in (
+            ("concentration", "the share of the strongest tenth of the pixels"),
+            ("zeros_1", "the share of zeros in hidden layer 1"),
+        )
+    )
+    return f"{capital(local)}. {capital(sparse)}."
+
+
+EXPERIMENT = Experiment(
+    question="Which features does the first layer learn, and how sparse are the activations?",
+    arms=arms,
+    baseline=WITHOUT,
+    metrics=LABELS,
+    draw=draw,
+    conclude=conclude,
+    measure=measure,
+)

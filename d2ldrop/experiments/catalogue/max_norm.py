@@ -1,0 +1,51 @@
+"""Dropout with a bound on each unit's incoming weights, and each alone.
+
+Srivastava et al., "Dropout" (JMLR 15, 2014), section 5.1 and table 9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.figures import error_dots
+from d2ldrop.experiments.engine.sentences import best
+
+BOUNDS = (None, 2.0, 1.0, 0.5)
+
+
+def _name(dropout: bool, bound: float | None) -> str:
+    limit = "no bound" if bound is None else f"norm ≤ {bound:g}"
+    return f"{'dropout' if dropout else 'no dropout'}, {limit}"
+
+
+DROPOUT = _name(True, None)
+
+
+def arms(setting: Setting) -> list[Arm]:
+    """With and without dropout, each with three bounds and without."""
+    return [
+        Arm(
+            _name(on, bound),
+            replace(
+                setting.recipe, dropout=setting.recipe.dropout if on else (0, 0), max_norm=bound
+            ),
+        )
+        for on in (True, False)
+        for bound in BOUNDS
+    ]
+
+
+def conclude(results: Results) -> str:
+    """The best, and what is significantly better or worse than dropout alone."""
+    return best(results.test_errors, DROPOUT, "test error")
+
+
+EXPERIMENT = Experiment(
+    question="What does a bound on the norm of each unit's weights add to dropout?",
+    arms=arms,
+    baseline=DROPOUT,
+    metrics=TEST_ERROR,
+    draw=error_dots,
+    conclude=conclude,
+)

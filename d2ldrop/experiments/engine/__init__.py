@@ -1,0 +1,1 @@
+"""Runs, judges and reports an experiment."""

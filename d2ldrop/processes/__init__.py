@@ -1,0 +1,1 @@
+"""Worker processes: one framework per process."""

@@ -1,0 +1,1 @@
+"""One training run: its loop, its results and its folder."""
