@@ -26,7 +26,7 @@ def _field(default: Any, about: str, choices: Sequence[str] = (), kind: type | N
 class Recipe:
     """The hyper-parameters of a run; the defaults are the book's (D2L 4.6, Chinese edition).
 
-    ``d2ldrop.core.noise`` explains each ``noise``, ``schedule`` and ``scaling`` and gives its source.
+    ``d2ldrop.core.noise`` explains each ``noise``, ``schedule`` and ``scaling``.
     ``weight_decay`` adds ``weight_decay * W`` to the gradient of each W, biases left alone: L2
     as in the book's section 4.5; Krogh and Hertz, "A simple weight decay can improve
     generalization" (NIPS 1991). ``max_norm`` bounds the norm of each unit's incoming weights, a

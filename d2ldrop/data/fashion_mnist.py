@@ -32,6 +32,7 @@ MIRRORS = (
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
+DATASETS = ("auto", "fashion-mnist", "stand-in")
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds
 ATTEMPTS = 2  # rounds over all mirrors
 
@@ -105,6 +106,76 @@ class Dataset:
         return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class DataSource:
+    """Which images to load; ``load`` looks for them.
+
+    Attributes:
+        dataset: "fashion-mnist"; "stand-in", images drawn by code; or "auto": Fashion-MNIST if it
+            can be found or downloaded, otherwise the stand-in, with a StandInWarning.
+        data_dir: a folder that holds the four files; only this folder is searched.
+        train_size: use the first ``train_size`` training images only.
+        test_size: use the first ``test_size`` test images only.
+
+    Raises:
+        TypeError: a size is not an integer.
+        ValueError: an unknown dataset, a size out of range, or ``data_dir`` for the stand-in.
+    """
+
+    dataset: str = "auto"
+    data_dir: str | os.PathLike[str] | None = None
+    train_size: int | None = None
+    test_size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse bad arguments before anything is searched or downloaded."""
+        if self.dataset not in DATASETS:
+            raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, got {self.dataset!r}")
+        if self.dataset == "stand-in" and self.data_dir is not None:
+            raise ValueError(
+                "data_dir is a folder with Fashion-MNIST, but dataset 'stand-in' reads no file: "
+                "leave data_dir out, or choose dataset 'fashion-mnist'"
+            )
+        for name, largest in (("train_size", 60_000), ("test_size", 10_000)):
+            size = getattr(self, name)
+            if size is not None:
+                check_integer(size, name, f"an integer from 1 to {largest}", 1, largest)
+
+    def load(self) -> Dataset:
+        """Find, verify and read the images.
+
+        Raises:
+            DataNotFoundError: Fashion-MNIST was not found.
+            DataError: a file is corrupt. The file is not changed.
+        """
+        if self.dataset == "stand-in":
+            return self._stand_in()
+        try:
+            arrays = read_fashion_mnist(find_fashion_mnist(self.data_dir) or download(MIRRORS))
+        except DataNotFoundError as error:
+            if self.dataset == "fashion-mnist":
+                raise
+            warnings.warn(
+                f"NOT the real Fashion-MNIST: training on the built-in stand-in ({error})",
+                StandInWarning,
+                stacklevel=2,
+            )
+            return self._stand_in()
+        train_images, train_labels, test_images, test_labels = arrays
+        return Dataset(
+            "fashion-mnist",
+            train_images[: self.train_size],
+            train_labels[: self.train_size],
+            test_images[: self.test_size],
+            test_labels[: self.test_size],
+        )
+
+    def _stand_in(self) -> Dataset:
+        from d2ldrop.data.stand_in import stand_in
+
+        return Dataset("stand-in", *stand_in(self.train_size or 60_000, self.test_size or 10_000))
+
+
 def load_data(
     dataset: str = "auto",
     *,
@@ -112,63 +183,22 @@ def load_data(
     train_size: int | None = None,
     test_size: int | None = None,
 ) -> Dataset:
-    """Fashion-MNIST, or its stand-in.
+    """Load Fashion-MNIST or its stand-in.
 
-    Looked for in ``data_dir`` or else the variable D2LDROP_DATA_DIR, where one is given and nowhere
-    else then; in the user's cache; in Debian's package dataset-fashion-mnist; on the network.
+    Fashion-MNIST is searched in ``data_dir`` if given, else in the folder that the environment
+    variable D2LDROP_DATA_DIR names if it is set, else in the user's cache, in Debian's package
+    dataset-fashion-mnist and on the network, in this order.
 
-    Args:
-        dataset: "fashion-mnist"; "stand-in", which is drawn by code; or "auto": the real data
-            where it can be had, otherwise the stand-in, with a StandInWarning.
-        data_dir: a folder that holds the four files.
-        train_size, test_size: how many images to keep, from the first on; all if not given.
-
-    Raises:
-        ValueError: an unknown dataset, or a size out of range.
-        DataNotFoundError: no Fashion-MNIST in any of the places.
-        DataError: a file is there but is not what it must be. It is left as it is.
+    Arguments and errors are those of ``DataSource`` and ``DataSource.load``.
     """
-    if dataset not in ("auto", "fashion-mnist", "stand-in"):
-        raise ValueError(f"dataset must be one of auto, fashion-mnist, stand-in, got {dataset!r}")
-    train_size = _check_size(train_size, "train_size", 60_000)
-    test_size = _check_size(test_size, "test_size", 10_000)
-    if dataset == "stand-in":
-        if data_dir is not None:
-            raise ValueError(
-                "data_dir is where Fashion-MNIST lies: dataset 'stand-in' reads no file"
-            )
-        return _stand_in(train_size, test_size)
-    try:
-        arrays = read_fashion_mnist(find_fashion_mnist(data_dir) or download(MIRRORS))
-    except DataNotFoundError as error:
-        if dataset == "fashion-mnist":
-            raise
-        warnings.warn(
-            f"NOT the real Fashion-MNIST: training on the built-in stand-in ({error})",
-            StandInWarning,
-            stacklevel=2,
-        )
-        return _stand_in(train_size, test_size)
-    train_images, train_labels, test_images, test_labels = arrays
-    return Dataset(
-        "fashion-mnist",
-        train_images[:train_size],
-        train_labels[:train_size],
-        test_images[:test_size],
-        test_labels[:test_size],
-    )
+    return DataSource(dataset, data_dir, train_size, test_size).load()
 
 
-def _check_size(size: int | None, name: str, largest: int) -> int:
-    if size is None:
-        return largest
-    return check_integer(size, name, f"an integer from 1 to {largest}", 1, largest)
-
-
-def _stand_in(train_size: int, test_size: int) -> Dataset:
-    from d2ldrop.data.stand_in import stand_in
-
-    return Dataset("stand-in", *stand_in(train_size, test_size))
+def as_dataset(data: Dataset | DataSource | str) -> Dataset:
+    """``data`` itself if it is a Dataset, else the images that it names."""
+    if isinstance(data, str):
+        data = DataSource(data)
+    return data.load() if isinstance(data, DataSource) else data
 
 
 def cache_dir() -> Path:

@@ -15,7 +15,7 @@ import pytest
 from d2ldrop.core.numpy_for_mxnet import old_numpy
 from tests.conftest import skip_without
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def python(code: str, *options: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 from d2ldrop.experiments import NAMES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def load_build() -> Any:

@@ -11,8 +11,8 @@ import pytest
 
 from d2ldrop import available_backends
 from d2ldrop.processes.interpreters import check_backends, parse_pythons, usable_backends
+from tests.cli.test_cli import SMALL, d2ldrop
 from tests.fakes import install
-from tests.test_cli import SMALL, d2ldrop
 
 Elsewhere = tuple[dict[str, str], str]
 

@@ -19,7 +19,7 @@ from d2ldrop.bench.products import step_of_products
 from d2ldrop.bench.timing import in_turn, ratios, repeats, spread
 from d2ldrop.core.randomness import dropout_mask, initial_weights
 from d2ldrop.core.recipe import Recipe
-from tests.test_cli import d2ldrop
+from tests.cli.test_cli import d2ldrop
 
 Module = Backend[Any]
 SMALL = ("--dataset", "stand-in", "--train-size", "600", "--test-size", "100", "--rounds", "2")

@@ -18,7 +18,7 @@ from d2ldrop.core.randomness import dropout_mask, nudged
 from d2ldrop.data.fashion_mnist import Dataset
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.training.loop import take_steps
-from tests.test_backends import TOLERANCE, Problem
+from tests.backends.test_backends import TOLERANCE, Problem
 
 Module = Backend[Any]
 SMALL = Recipe(dtype="float64", num_hiddens=(64, 32), lr=0.5, batch_size=64)

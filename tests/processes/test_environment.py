@@ -21,7 +21,7 @@ from d2ldrop.processes.environment import (
     check_threads,
     worker_environment,
 )
-from tests.test_cli import SMALL, d2ldrop
+from tests.cli.test_cli import SMALL, d2ldrop
 
 AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from scipy import special, stats
 
-from d2ldrop import averages, initial_weights
+from d2ldrop import initial_weights, prediction
 from d2ldrop.backend import Backend
 from d2ldrop.core.randomness import Purpose, batch_order, dropout_mask
 from d2ldrop.data.stand_in import stand_in
@@ -152,7 +152,7 @@ def test_the_exact_average_is_the_definitions() -> None:
 
 def test_blocks_of_masks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = exact_average(network(), inputs(), DROPOUT)
-    monkeypatch.setattr(averages, "BLOCK", 7 * 100)  # 1024 masks: ten blocks and a shorter one
+    monkeypatch.setattr(prediction, "BLOCK", 7 * 100)  # 1024 masks: ten blocks and a shorter one
     parts = exact_average(network(), inputs(), DROPOUT)
     np.testing.assert_allclose(parts.arithmetic, whole.arithmetic, atol=1e-14)
     np.testing.assert_allclose(parts.geometric, whole.geometric, atol=1e-14)

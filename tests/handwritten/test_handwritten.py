@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from d2ldrop import handwritten
+from d2ldrop.handwritten import network
 from d2ldrop.handwritten.checks import CACHE, Array, KeepProb, Rng
 from d2ldrop.handwritten.network import (
     backward_propagation_with_dropout,
@@ -300,7 +300,7 @@ def test_gradient_check_sees_one_wrong_gradient(name: str, monkeypatch: pytest.M
 
     X, Y, parameters = example((2, 8, 4, 1), m=20)
     assert gradient_check(parameters, X, Y) < 1e-7
-    monkeypatch.setattr(handwritten, "backward_propagation_with_dropout", wrong)
+    monkeypatch.setattr(network, "backward_propagation_with_dropout", wrong)
     assert gradient_check(parameters, X, Y) > 1e-7
 
 

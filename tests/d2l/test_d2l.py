@@ -18,7 +18,7 @@ from d2ldrop.backend import Backend
 from d2ldrop.d2l._curves import LATE, Accumulator, Animator, LateAccumulator, train
 from d2ldrop.d2l._loader import Loader, resized
 from d2ldrop.data.fashion_mnist import load_data
-from tests.d2l_listings import BATCH_SIZE, LISTINGS
+from tests.d2l.listings import BATCH_SIZE, LISTINGS
 
 mpl.use("Agg")
 FRAMEWORKS = ("torch", "tensorflow", "mxnet", "paddle")
