@@ -75,12 +75,12 @@ GOLDEN_MASKS = [
 ]
 """Purpose, seed, shape, p, a and b of each golden mask."""
 VERDICT = (
-    "After {steps} steps in float64 all frameworks are in lockstep with NumPy. The limit is "
-    "{limit}: ten times the yardstick, which is {yardstick}."
+    "After {steps} steps in float64 all frameworks are in lockstep with NumPy: no weight differs "
+    "by more than the limit, {limit}. The limit is ten times the yardstick, {yardstick}."
 )
 VERDICT_IN_CHINESE = (
-    "用 float64 训练 {steps} 步之后，所有框架都与 NumPy 同步。"
-    "上限为 {limit}，即标尺 {yardstick} 的十倍。"
+    "用 float64 训练 {steps} 步之后，所有框架都与 NumPy 同步：任何权重的差都不超过上限 {limit}，"
+    "即标尺 {yardstick} 的十倍。"
 )
 CHINESE = {
     "backend": "框架",

@@ -23,7 +23,8 @@ def take_in(folder: Path) -> str:
     """Put the results of a run folder into its file in ``docs/results``; the name of the table.
 
     Raises:
-        ValueError: the run failed, is not in lockstep, or has not recorded its machine.
+        ValueError: the run failed, is not in lockstep, has other data than the whole
+            Fashion-MNIST, or has not recorded its machine.
         FileNotFoundError: the folder has no results.
     """
     for file, read in (
@@ -35,6 +36,8 @@ def take_in(folder: Path) -> str:
         if path.exists():
             result = json.loads(path.read_text("utf-8"))
             date = datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
+            if (result["dataset"], result["train_size"]) != ("fashion-mnist", 60_000):
+                raise ValueError(f"{path} is not about the whole Fashion-MNIST")
             name, measurement = read(result)
             head = {"date": date, "machine": _machine(result, path)}
             _merge(RESULTS / f"{name}.json", head | measurement)
@@ -195,8 +198,13 @@ def _read_experiment(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _merge(path: Path, new: dict[str, Any]) -> None:
-    """Replace the rows that ``new`` measures again; the others keep their date and machine."""
+    """Replace the rows that ``new`` measures again; the others keep their date and machine.
+
+    A comparison is one run: its table is replaced as a whole.
+    """
     table = json.loads(path.read_text("utf-8"))
+    if "check" in new:
+        table |= {"order": [], "measurements": []}
     for old in table["measurements"]:
         old["rows"] = {k: row for k, row in old["rows"].items() if k not in new["rows"]}
     kept = [old for old in table["measurements"] if old["rows"]]
