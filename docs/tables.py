@@ -22,11 +22,11 @@ from typing import Any
 
 import click
 import numpy as np
+from take_in import RESULTS, take_in
 
 from d2ldrop.cli.main import cli
 from d2ldrop.core.randomness import Purpose, batch_order, dropout_mask, normal_noise
 from d2ldrop.frameworks import FRAMEWORKS
-from take_in import RESULTS, take_in
 
 DOCS = Path(__file__).parent
 PAGES = [*sorted(DOCS.parent.glob("README*.md")), *sorted(DOCS.glob("*.md"))]
