@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from d2ldrop.comparison.runner import compare_backends
     from d2ldrop.core.randomness import batch_order, dropout_mask, initial_weights
     from d2ldrop.core.recipe import PRESETS, Recipe
-    from d2ldrop.data.fashion_mnist import Dataset, load_data
+    from d2ldrop.data.dataset import Dataset, load_data
     from d2ldrop.frameworks import title
     from d2ldrop.layer import dropout_backward, dropout_layer
     from d2ldrop.prediction import (
@@ -41,7 +41,7 @@ _HOMES = {
         "weight_scaling",
     ),
     "comparison.runner": ("compare_backends",),
-    "data.fashion_mnist": ("Dataset", "load_data"),
+    "data.dataset": ("Dataset", "load_data"),
     "frameworks": ("title",),
     "layer": ("dropout_backward", "dropout_layer"),
     "core.randomness": ("batch_order", "dropout_mask", "initial_weights"),

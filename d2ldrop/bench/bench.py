@@ -14,7 +14,7 @@ from d2ldrop.bench.timing import in_turn, seconds
 from d2ldrop.comparison.runner import run_folder
 from d2ldrop.comparison.workplace import OnRowEvent, Row, Workplace, laid_out
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.dataset import Dataset
 from d2ldrop.processes.environment import check_execution, check_threads, worker_environment
 from d2ldrop.processes.interpreters import NO_PYTHONS, Pythons, check_backends
 from d2ldrop.processes.launcher import Event, WorkerFailedError

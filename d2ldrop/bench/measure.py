@@ -17,7 +17,7 @@ from d2ldrop.bench.machine import machine
 from d2ldrop.bench.timing import in_turn, repeats, seconds
 from d2ldrop.core.randomness import initial_weights
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data.dataset import Dataset, to_network
 from d2ldrop.layer import dropout_layer
 from d2ldrop.processes.worker import load_arrays
 from d2ldrop.training.implementations import make_model

@@ -52,8 +52,8 @@ from d2ldrop.comparison.workplace import Row, Workplace, laid_out
 from d2ldrop.core.checks import check_probability
 from d2ldrop.core.devices import device_name
 from d2ldrop.core.recipe import Recipe
+from d2ldrop.data import DataError, StandInWarning
 from d2ldrop.data import fashion_mnist as data_module
-from d2ldrop.data.fashion_mnist import DataError, StandInWarning
 from d2ldrop.frameworks import title
 from d2ldrop.prediction import scale_weights
 from d2ldrop.processes.environment import check_execution, check_threads

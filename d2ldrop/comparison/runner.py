@@ -27,7 +27,7 @@ from d2ldrop.comparison.workplace import OnRowEvent, Row, Workplace, laid_out
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.devices import device_name
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset, load_data
+from d2ldrop.data.dataset import Dataset, load_data
 from d2ldrop.processes.environment import check_execution, check_threads, machine
 from d2ldrop.processes.interpreters import Pythons, check_backends
 from d2ldrop.processes.launcher import Event, WorkerFailedError

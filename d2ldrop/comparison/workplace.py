@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.dataset import Dataset
 from d2ldrop.processes.environment import worker_environment
 from d2ldrop.processes.launcher import Event, run_worker
 from d2ldrop.processes.worker import save_arrays

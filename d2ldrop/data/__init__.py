@@ -1,12 +1,22 @@
 """Fashion-MNIST and its stand-in."""
 
-from d2ldrop.data.fashion_mnist import (
-    DataError,
-    DataNotFoundError,
+from d2ldrop.data.dataset import (
     Dataset,
     DataSource,
     StandInWarning,
+    as_dataset,
     load_data,
+    to_network,
 )
+from d2ldrop.data.fashion_mnist import DataError, DataNotFoundError
 
-__all__ = ["DataError", "DataNotFoundError", "DataSource", "Dataset", "StandInWarning", "load_data"]
+__all__ = [
+    "DataError",
+    "DataNotFoundError",
+    "DataSource",
+    "Dataset",
+    "StandInWarning",
+    "as_dataset",
+    "load_data",
+    "to_network",
+]

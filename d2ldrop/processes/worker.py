@@ -26,7 +26,7 @@ from d2ldrop.backend import get_backend
 from d2ldrop.comparison.agreement import Weights
 from d2ldrop.core.randomness import initial_weights, nudged
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.dataset import Dataset
 from d2ldrop.training.folder import dump_json, load_weights
 from d2ldrop.training.loop import EpochResult, evaluate, take_steps, train
 

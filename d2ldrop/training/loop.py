@@ -25,7 +25,7 @@ from d2ldrop.comparison.agreement import Weights
 from d2ldrop.core.devices import check_device
 from d2ldrop.core.randomness import batch_order, initial_weights
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset, load_data, to_network
+from d2ldrop.data.dataset import Dataset, load_data, to_network
 from d2ldrop.processes.environment import machine, recorded_environment
 from d2ldrop.training.implementations import Model, make_model, recipe_for
 from d2ldrop.training.layer_statistics import EpochActivations, check_record, hidden_statistics

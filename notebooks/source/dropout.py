@@ -19,7 +19,7 @@ import d2ldrop
 from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
 from d2ldrop.core.noise import noise_layer
 from d2ldrop.d2l import Animator
-from d2ldrop.data.fashion_mnist import to_network
+from d2ldrop.data import to_network
 from d2ldrop.processes.environment import worker_environment
 
 # Colours for the colour-blind; line styles and markers for everybody, and for print.

@@ -15,7 +15,7 @@ from d2ldrop.backend import Backend
 from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
 from d2ldrop.core.noise import NOISES, draw_noise, dropout_in, noisy_input, strength
 from d2ldrop.core.randomness import dropout_mask, nudged
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.dataset import Dataset
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.training.loop import take_steps
 from tests.backends.test_backends import TOLERANCE, Problem

@@ -17,7 +17,7 @@ import pytest
 from scipy import stats
 
 from d2ldrop import Recipe
-from d2ldrop.data.fashion_mnist import load_data
+from d2ldrop.data.dataset import load_data
 from d2ldrop.experiments import NAMES, Arm, Results, find_experiment
 from d2ldrop.experiments.engine.execution import Plan, run_experiment
 from d2ldrop.experiments.engine.report import judge

@@ -14,7 +14,7 @@ from d2ldrop import Recipe, compare_backends, initial_weights, load_data, train
 from d2ldrop.backend import Backend, is_installed
 from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
 from d2ldrop.core.randomness import nudged
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.dataset import Dataset
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.training.implementations import CONCISE_NOISES, make_model, recipe_for
 from d2ldrop.training.loop import take_steps, train_steps

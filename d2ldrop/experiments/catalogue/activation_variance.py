@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data.dataset import Dataset, to_network
 from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
 from d2ldrop.experiments.engine.figures import curves, panels
 from d2ldrop.experiments.engine.sentences import capital, versus

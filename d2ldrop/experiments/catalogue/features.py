@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data.dataset import Dataset, to_network
 from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.training.layer_statistics import hidden_statistics

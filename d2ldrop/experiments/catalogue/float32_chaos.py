@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.dataset import Dataset
 from d2ldrop.experiments.engine.experiment import (
     Arm,
     Compared,

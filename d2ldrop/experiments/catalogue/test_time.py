@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data.dataset import Dataset, to_network
 from d2ldrop.experiments.engine.experiment import (
     TEST_ERROR,
     Arm,

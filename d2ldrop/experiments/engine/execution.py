@@ -18,7 +18,7 @@ from typing import Any
 import joblib
 
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data.dataset import Dataset
 from d2ldrop.experiments import Arm, Results, Setting, find_experiment
 from d2ldrop.experiments.engine.job import Job, run_job
 from d2ldrop.processes.interpreters import Pythons, check_backends, usable_backends

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import load_data
+from d2ldrop.data.dataset import load_data
 from d2ldrop.experiments import find_experiment
 from d2ldrop.processes.environment import worker_environment
 from d2ldrop.processes.launcher import WorkerFailedError, run_worker

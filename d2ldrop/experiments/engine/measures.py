@@ -8,7 +8,7 @@ import d2ldrop_numpy as numpy_backend
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data.dataset import Dataset, to_network
 from d2ldrop.training.loop import Run
 
 SAMPLE = 10_000
