@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from d2ldrop.backend import available_backends, backend_names, get_backend
     from d2ldrop.comparison.runner import compare_backends
-    from d2ldrop.core.randomness import batch_order, dropout_mask, initial_weights
+    from d2ldrop.core.fast_masks import dropout_mask
+    from d2ldrop.core.randomness import batch_order, initial_weights
     from d2ldrop.core.recipe import PRESETS, Recipe
     from d2ldrop.data.fashion_mnist import Dataset, load_data
     from d2ldrop.frameworks import title
@@ -44,7 +45,8 @@ _HOMES = {
     "data.fashion_mnist": ("Dataset", "load_data"),
     "frameworks": ("title",),
     "layer": ("dropout_backward", "dropout_layer"),
-    "core.randomness": ("batch_order", "dropout_mask", "initial_weights"),
+    "core.fast_masks": ("dropout_mask",),
+    "core.randomness": ("batch_order", "initial_weights"),
     "core.recipe": ("PRESETS", "Recipe"),
     "training.folder": ("load_weights",),
     "training.loop": ("EpochResult", "Run", "evaluate", "train"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 
@@ -17,17 +17,28 @@ class Framework:
     """System and processor for which its package has a wheel, as ``platform`` names them."""
     debian_packages: tuple[str, ...] = ()
     """Debian's packages of the system libraries that its wheel needs and does not bring."""
+    concise_noises: tuple[str, ...] = ()
+    concise_limits: dict[str, tuple[float, str]] = field(default_factory=dict)
 
 
 UNIX = ("Linux x86_64", "Linux aarch64", "Darwin arm64")
 FRAMEWORKS = {
     "numpy": Framework("NumPy"),
     "torch": Framework("PyTorch", UNIX),
-    "tensorflow": Framework("TensorFlow", UNIX),
-    "mxnet": Framework(
-        "MXNet", ("Linux x86_64", "Linux aarch64"), ("libgomp1", "libquadmath0", "libgfortran5")
+    "tensorflow": Framework(
+        "TensorFlow",
+        UNIX,
+        concise_noises=("gaussian", "additive", "unit"),
+        concise_limits={"additive": (0.5, "GaussianNoise has a standard deviation of at most 1")},
     ),
-    "paddle": Framework("PaddlePaddle", ("Linux x86_64", "Darwin arm64"), ("libgomp1",)),
+    "mxnet": Framework(
+        "MXNet",
+        ("Linux x86_64", "Linux aarch64"),
+        ("libgomp1", "libquadmath0", "libgfortran5"),
+        ("unit",),
+        {"dropout": (0.9999, "Dropout makes NaN of 1"), "unit": (0.9999, "Dropout makes NaN of 1")},
+    ),
+    "paddle": Framework("PaddlePaddle", ("Linux x86_64", "Darwin arm64"), ("libgomp1",), ("unit",)),
 }
 """By import name. A third party's framework need not be here."""
 

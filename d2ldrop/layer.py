@@ -9,7 +9,8 @@ import numpy as np
 
 from d2ldrop.backend import Backend, backend_of
 from d2ldrop.core.checks import check_probability
-from d2ldrop.core.randomness import dropout_mask, scaled
+from d2ldrop.core.devices import device_of
+from d2ldrop.core.fast_masks import dropout_mask, scaled, scaled_product
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ def dropout_layer(
         )
     if mask is not None or seed is not None or step is not None or site is not None:
         mask = _resolve_mask(backend, X, dropout, mask, seed, step, site)
-    result: T = backend.dropout_layer(X, dropout, mask=mask)
+    result: T = _apply(backend, X, dropout, mask)
     return result
 
 
@@ -101,6 +102,31 @@ def dropout_backward(
     return dropout_layer(dY, dropout, mask=mask, seed=seed, step=step, site=site)
 
 
+FUSED = 4096
+"""Elements. A smaller mask gains nothing from being scaled by NumPy."""
+
+
+def _apply(backend: Backend[Any], X: Any, dropout: float, mask: Any) -> Any:
+    """``mask * X / (1 - dropout)``; without a mask, with a fresh one.
+
+    A mask in NumPy is scaled before it goes to the framework: NumPy does that on all cores, and the
+    framework then needs one operation.
+    """
+    known = isinstance(mask, np.ndarray) and 0 < dropout < 1
+    if isinstance(X, np.ndarray):
+        if known:
+            return scaled_product(X, mask, 1 - dropout)
+        Y = backend.dropout_layer(X, dropout, mask=mask)
+        # NumPy's operators return a scalar for shape () and the native byte order.
+        return np.asanyarray(Y, X.dtype)
+    if not known:
+        return backend.dropout_layer(X, dropout, mask=mask)
+    device = device_of(X)
+    if mask.size < FUSED or mask.shape != _shape(X) or _dtype(X) not in ("float32", "float64"):
+        return backend.dropout_layer(X, dropout, mask=backend.from_numpy(mask, device))
+    return backend.from_numpy(scaled(mask, 1 - dropout, _dtype(X)), device) * X
+
+
 _names: dict[Any, str] = {}
 
 
@@ -123,7 +149,7 @@ def _resolve_mask(
     step: int | None,
     site: int | None,
 ) -> Any:
-    """The mask that the arguments ask for, as an array of ``X``'s framework."""
+    """The boolean mask that the arguments select: a NumPy array, or one of ``X``'s framework."""
     if mask is not None:
         if seed is not None or step is not None or site is not None:
             raise ValueError("mask and seed exclude each other: give one of them")
@@ -136,17 +162,8 @@ def _resolve_mask(
             f"the shared mask needs a known shape of X, got {X.shape}: "
             "trace the function with an input signature that holds the whole shape, or give a mask"
         )
-    keep = dropout_mask(
-        shape,
-        dropout,
-        seed=seed,
-        step=0 if step is None else step,
-        site=0 if site is None else site,
-    )
-    # Scaled here, sooner than by the frameworks; NumPy's own layer scales as it multiplies.
-    if dropout < 1 and not isinstance(X, np.ndarray) and _dtype(X) in ("float32", "float64"):
-        return backend.from_numpy(scaled(keep, 1 - dropout, _dtype(X)))
-    return backend.from_numpy(keep)
+    step, site = (0 if number is None else number for number in (step, site))
+    return dropout_mask(shape, dropout, seed=seed, step=step, site=site)
 
 
 def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
@@ -163,7 +180,9 @@ def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
     given, expected = _shape(mask), _shape(X)
     if given != expected and not _may_be_equal(given, expected):
         raise ValueError(f"mask must have the shape of X, {expected}, got {given}")
-    return backend.from_numpy(np.array(mask, order="C")) if is_numpy else mask
+    if is_numpy:
+        return np.array(mask, order="C")  # a copy: from_numpy may share the memory
+    return mask if device_of(mask) == device_of(X) else backend.to_numpy(mask)
 
 
 def _shape(X: Any) -> tuple[Any, ...] | None:

@@ -28,11 +28,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.backend import get_backend
-from d2ldrop.comparison.agreement import Weights
+from d2ldrop.backend import check_device, get_backend
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.checks import check_positive, check_probability
-from d2ldrop.core.devices import check_device
-from d2ldrop.core.randomness import Purpose, dropout_mask
+from d2ldrop.core.fast_masks import dropout_mask
+from d2ldrop.core.noise import LayerNoise
+from d2ldrop.core.randomness import Purpose
 
 Float64 = npt.NDArray[np.float64]
 Layers = list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]
@@ -127,7 +128,8 @@ def predict_mc(
             )
             for site, ((_, b), p) in enumerate(zip(layers[:-1], rates, strict=True))
         )
-        logits = module.mlp(params, images, (rates[0], rates[1]), (first, second))
+        noise = LayerNoise(rates[0], first), LayerNoise(rates[1], second)
+        logits = module.mlp(params, images, noise)
         probabilities = np.exp(_log_softmax(module.to_numpy(logits).astype(np.float64)))
         deviation = probabilities - mean  # Welford's running mean and sum of squares
         mean += deviation / (sample + 1)

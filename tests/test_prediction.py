@@ -13,7 +13,8 @@ from scipy import special, stats
 
 from d2ldrop import initial_weights, prediction
 from d2ldrop.backend import Backend
-from d2ldrop.core.randomness import Purpose, batch_order, dropout_mask
+from d2ldrop.core.fast_masks import dropout_mask
+from d2ldrop.core.randomness import Purpose, batch_order
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.prediction import (
     exact_average,

@@ -7,14 +7,12 @@ error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Weights = Mapping[str, npt.NDArray[Any]]
+from d2ldrop.core.arrays import Weights
 
 NUM_NUDGES = 3
 FLOOR = 1e-14  # a yardstick below the rounding of a weight itself would be luck

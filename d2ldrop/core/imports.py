@@ -11,10 +11,22 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from d2ldrop.core.numpy_for_mxnet import imported_by_mxnet
 from d2ldrop.frameworks import framework
+
+
+@contextmanager
+def safe_import(name: str) -> Iterator[None]:
+    """Import framework ``name`` within this context, without harm to the process.
+
+    Raises:
+        ImportError: the import would crash the process, or a system library is missing.
+    """
+    refuse_fatal_import(name)
+    with explained(name), mxnet_import() if name == "mxnet" else nullcontext():
+        yield
 
 
 def refuse_fatal_import(name: str) -> None:

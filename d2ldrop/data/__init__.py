@@ -6,7 +6,18 @@ from d2ldrop.data.fashion_mnist import (
     Dataset,
     DataSource,
     StandInWarning,
+    as_dataset,
     load_data,
+    to_network,
 )
 
-__all__ = ["DataError", "DataNotFoundError", "DataSource", "Dataset", "StandInWarning", "load_data"]
+__all__ = [
+    "DataError",
+    "DataNotFoundError",
+    "DataSource",
+    "Dataset",
+    "StandInWarning",
+    "as_dataset",
+    "load_data",
+    "to_network",
+]

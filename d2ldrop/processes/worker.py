@@ -23,12 +23,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from d2ldrop.backend import get_backend
-from d2ldrop.comparison.agreement import Weights
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.randomness import initial_weights, nudged
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data.fashion_mnist import Dataset
 from d2ldrop.training.folder import dump_json, load_weights
-from d2ldrop.training.loop import EpochResult, evaluate, take_steps, train
+from d2ldrop.training.loop import EpochResult, evaluate, train, weights_after
 
 Emit = Callable[..., None]
 SECONDS_BETWEEN_REPORTS = 0.1
@@ -76,7 +76,7 @@ def take_lockstep_steps(job: dict[str, Any], emit: Emit) -> None:
         weights: Weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
         if check["nudge"] is not None:
             weights = nudged(weights, recipe.seed, check["nudge"])
-        weights = take_steps(
+        weights = weights_after(
             job["backend"],
             weights,
             recipe,

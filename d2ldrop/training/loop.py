@@ -1,7 +1,7 @@
-"""The one loop that trains every backend: batches, masks, steps, metrics.
+"""The one loop that trains every backend: batches, noise, steps and metrics.
 
-All that a framework does is in its backend; everything here is the same for all of them, and so
-are the numbers: weights, batch order and masks come from ``randomness``.
+A backend does the framework's part. Everything here is the same for all of them, and so are the
+numbers: weights, batch order and masks come from ``core.randomness``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +19,22 @@ import numpy as np
 import numpy.typing as npt
 
 import d2ldrop
-from d2ldrop.backend import Backend, get_backend
-from d2ldrop.comparison.agreement import Weights
-from d2ldrop.core.devices import check_device
+from d2ldrop.backend import Backend, check_device, get_backend, get_train_steps
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.randomness import batch_order, initial_weights
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset, load_data, to_network
+from d2ldrop.data import Dataset, DataSource, as_dataset, to_network
 from d2ldrop.processes.environment import machine, recorded_environment
-from d2ldrop.training.implementations import Model, make_model, recipe_for
+from d2ldrop.training.implementations import Chunk, Model, Trained, make_model, recipe_for
 from d2ldrop.training.layer_statistics import EpochActivations, check_record, hidden_statistics
 
 OnStep = Callable[[int, int], None]
 OnEpoch = Callable[["EpochResult"], None]
-RUN_AHEAD = 8
-"""Steps that may be under way. Reading a loss waits for a device that still computes; never reading
-one would let MXNet queue a whole epoch, and keep its batches in memory."""
+CHUNK = 18 * 256
+"""Images in one chunk of steps: with the book's batch size an epoch is 13 chunks and a remainder.
+
+A chunk's results are read together at its end. Reading one loss per step would wait for a device
+that still computes; reading none would let MXNet queue a whole epoch in memory."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def train(
     recipe: Recipe | None = None,
     *,
     implementation: str = "scratch",
-    data: Dataset | str = "auto",
+    data: Dataset | DataSource | str = "auto",
     device: str = "cpu",
     folder: Path | str | None = None,
     resume: bool = False,
@@ -170,7 +170,7 @@ def begin_run(
     recipe: Recipe | None = None,
     *,
     implementation: str = "scratch",
-    data: Dataset | str = "auto",
+    data: Dataset | DataSource | str = "auto",
     device: str = "cpu",
     record: Sequence[str] = (),
 ) -> tuple[Backend[Any], Run, Dataset]:
@@ -182,7 +182,7 @@ def begin_run(
     record = check_record(record)
     module = get_backend(backend)
     device = check_device(module, backend, device)
-    data = load_data(data) if isinstance(data, str) else data
+    data = as_dataset(data)
     run = Run(
         backend=backend,
         framework_version=str(getattr(sys.modules[backend], "__version__", "unknown")),
@@ -200,78 +200,91 @@ def begin_run(
 
 
 def train_epochs(
-    module: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None = None
+    backend: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None = None
 ) -> Iterator[EpochResult]:
     """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
     recipe = run.recipe
-    n = len(data.train_images)
-    test_X = module.from_numpy(to_network(data.test_images, recipe.dtype), run.device)
-    steps_per_epoch = -(-n // recipe.batch_size)
+    test_X = to_network(data.test_images, recipe.dtype)
     for epoch in range(len(run.history), recipe.num_epochs):
         start = time.perf_counter()
-        model = make_model(run.implementation, module, run.weights, recipe, epoch, run.device)
-        losses, logits = [], []
-        queue: deque[Any] = deque()
-        for steps, new_losses, new_logits in train_steps(model, data, recipe, epoch):
-            logits.append(new_logits)
-            queue.append(new_losses)
-            if len(queue) > RUN_AHEAD:
-                losses.append(module.to_numpy(queue.popleft()))
+        model = begin_epoch(run.backend, run.implementation, run.weights, recipe, epoch, run.device)
+        losses, predicted = [], []
+        for steps, trained in train_chunks(model, data, recipe, epoch):
+            losses.append(trained.losses)
+            predicted.append(trained.logits.argmax(axis=-1).ravel())
             if on_step:
                 for step in steps:
-                    on_step(step + 1, recipe.num_epochs * steps_per_epoch)
-        losses += [module.to_numpy(waiting) for waiting in queue]
-        trace = np.concatenate([loss.ravel() for loss in losses]).astype(np.float64)
-        predicted = np.concatenate(
-            [module.to_numpy(batches).reshape(-1, recipe.sizes[-1]) for batches in logits]
-        ).argmax(axis=1)
+                    on_step(step + 1, recipe.num_epochs * steps_per_epoch(data, recipe))
         seconds = time.perf_counter() - start
 
-        order = batch_order(recipe.seed, epoch, n)
-        sizes = np.diff(np.r_[0 : n : recipe.batch_size, n])
+        trace = np.concatenate(losses)
+        labels = data.train_labels[batch_order(recipe.seed, epoch, len(data.train_labels))]
+        sizes = np.diff(np.r_[0 : len(labels) : recipe.batch_size, len(labels)])
         run.trace = np.concatenate([run.trace, trace])
         run.weights = model.weights()
         run.history.append(
             EpochResult(
                 epoch=epoch + 1,
                 train_loss=float(np.average(trace, weights=sizes)),
-                train_accuracy=float(np.mean(predicted == data.train_labels[order])),
-                test_accuracy=_accuracy(module.to_numpy(model.predict(test_X)), data.test_labels),
+                train_accuracy=float(np.mean(np.concatenate(predicted) == labels)),
+                test_accuracy=_accuracy(model.predict(test_X), data.test_labels),
                 seconds=seconds,
             )
         )
         if run.activations is not None:
-            images, last_step = to_network(data.test_images, recipe.dtype), len(run.trace) - 1
-            statistics = hidden_statistics(run.weights, images, recipe, epoch, last_step)
+            last_step = len(run.trace) - 1
+            statistics = hidden_statistics(run.weights, test_X, recipe, epoch, last_step)
             run.activations.append(statistics)
         run.peak_rss_bytes = peak_rss_bytes()
         yield run.history[-1]
 
 
-def train_steps(
-    model: Model, data: Dataset, recipe: Recipe, epoch: int, num_steps: int | None = None
-) -> Iterator[tuple[range, Any, Any]]:
-    """Take the steps of one epoch, or its first ``num_steps``.
+def begin_epoch(
+    backend: str,
+    implementation: str,
+    weights: Weights,
+    recipe: Recipe,
+    epoch: int,
+    device: str = "cpu",
+) -> Model:
+    """The model of one epoch (from 0) on one framework, starting from ``weights``."""
+    return make_model(
+        implementation,
+        get_backend(backend),
+        get_train_steps(backend),
+        weights,
+        recipe,
+        epoch,
+        device,
+    )
 
-    After each call of the model: which steps it took, counted from the run's first, their losses
-    and their logits.
+
+def steps_per_epoch(data: Dataset, recipe: Recipe) -> int:
+    """The number of batches in one epoch; the last batch may be smaller."""
+    return -(-len(data.train_images) // recipe.batch_size)
+
+
+def train_chunks(
+    model: Model, data: Dataset, recipe: Recipe, epoch: int, num_steps: int | None = None
+) -> Iterator[tuple[range, Trained]]:
+    """Train one epoch, or its first ``num_steps`` steps, chunk by chunk.
+
+    Yields the numbers of the steps, counted from the first step of the run, and their results.
     """
     order, n = batch_order(recipe.seed, epoch, len(data.train_images)), recipe.batch_size
-    steps_per_epoch = -(-len(order) // n)
-    end = steps_per_epoch if num_steps is None else min(num_steps, steps_per_epoch)
-    whole = min(end, len(order) // n)  # steps on n images; the last may have fewer
-    step = 0
-    while step < end:
-        taken = model.at_once if step + model.at_once <= whole else 1
-        rows = order[step * n : (step + taken) * n]
-        X = to_network(data.train_images[rows], recipe.dtype)
-        y = data.train_labels[rows].astype(np.int64)
-        steps = range(epoch * steps_per_epoch + step, epoch * steps_per_epoch + step + taken)
-        yield steps, *model.steps(X, y, steps)
-        step += taken
+    total = steps_per_epoch(data, recipe)
+    end = total if num_steps is None else min(num_steps, total)
+    whole = min(end, len(order) // n)  # steps on n images; a last one may have fewer
+    size = max(1, CHUNK // n)
+    bounds = [*range(0, whole, size), whole, *([end] if whole < end else [])]
+    for first, stop in pairwise(bounds):
+        rows = order[first * n : stop * n].reshape(stop - first, -1)
+        steps = range(epoch * total + first, epoch * total + stop)
+        labels = data.train_labels[rows].astype(np.int64)
+        yield steps, model.train(Chunk(steps, data.train_images[rows], labels))
 
 
-def take_steps(
+def weights_after(
     backend: str,
     weights: Weights,
     recipe: Recipe,
@@ -284,14 +297,13 @@ def take_steps(
 ) -> Weights:
     """The weights after ``num_steps`` steps from ``weights``, over as many epochs as that takes.
 
-    For comparing weights alone: no metrics, no evaluation, nothing written.
+    For comparing weights: no metrics, no evaluation, nothing written.
     """
     recipe = recipe_for(backend, recipe, implementation)
-    module = get_backend(backend)
     done = 0
     for epoch in count():
-        model = make_model(implementation, module, weights, recipe, epoch, device)
-        for steps, _, _ in train_steps(model, data, recipe, epoch, num_steps - done):
+        model = begin_epoch(backend, implementation, weights, recipe, epoch, device)
+        for steps, _ in train_chunks(model, data, recipe, epoch, num_steps - done):
             done += len(steps)
             if on_step:
                 on_step(done, num_steps)
@@ -302,7 +314,11 @@ def take_steps(
 
 
 def evaluate(
-    weights: Weights, backend: str, data: Dataset | str = "auto", *, device: str = "cpu"
+    weights: Weights,
+    backend: str,
+    data: Dataset | DataSource | str = "auto",
+    *,
+    device: str = "cpu",
 ) -> tuple[float, float]:
     """Mean softmax cross-entropy and accuracy of weights on the test images, without dropout.
 
@@ -311,7 +327,7 @@ def evaluate(
     """
     module = get_backend(backend)
     device = check_device(module, backend, device)
-    data = load_data(data) if isinstance(data, str) else data
+    data = as_dataset(data)
     params = module.init_params(list(weights.values()), device)
     X = module.from_numpy(to_network(data.test_images, str(weights["W1"].dtype)), device)
     y = module.from_numpy(data.test_labels.astype(np.int64), device)
