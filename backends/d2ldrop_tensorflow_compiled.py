@@ -38,7 +38,7 @@ def train_steps(
 def compiled_steps(
     lr: float, settings: Any, weight_decay: float, max_norm: float | None
 ) -> Callable[..., tuple[Array, Array]]:
-    """The graph of ``train_steps``; its settings, such as the noise without masks, are constants."""
+    """The graph of ``train_steps``; its settings, the noise without masks too, are constants."""
 
     @tf.function(jit_compile=True)
     def steps(params: list[Array], X: Array, y: Array, masks: Any) -> tuple[Array, Array]:

@@ -51,7 +51,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if dropout == 1:
         return 0 * X  # zeros, through which gradients still flow
     if mask is None:
-        mask = torch.rand(X.shape, device=X.device) >= dropout
+        mask = torch.rand(X.shape, dtype=torch.float32, device=X.device) >= dropout
     return mask * X / (1 - dropout)
 
 

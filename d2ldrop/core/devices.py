@@ -19,7 +19,13 @@ def device_name(device: str) -> str:
 
 
 def device_of(x: Any) -> str:
-    """The full name of the device that holds ``x``, an array of any framework."""
+    """The full name of the device that holds ``x``, an array of any framework.
+
+    A device of another kind, such as PyTorch's "meta", keeps its framework's name.
+    """
     places = (str(getattr(x, name)) for name in ("device", "place", "ctx") if hasattr(x, name))
-    match = re.search(r"(?:gpu|cuda)\D*(\d+)", next(places, "cpu"), re.IGNORECASE)
-    return "cpu" if match is None else f"gpu:{match[1]}"
+    place = next(places, "cpu")
+    match = re.search(r"(?:gpu|cuda)\D*(\d+)", place, re.IGNORECASE)
+    if match is not None:
+        return f"gpu:{match[1]}"
+    return "cpu" if place == "" or "cpu" in place.lower() else place
