@@ -3,7 +3,6 @@
 What is particular to MXNet:
 
 - ``use_np`` switches its NumPy semantics on for one call: a shape () or (0, 3) is a shape then.
-- Operations are queued: a result exists when its values are read.
 - ``fully_connected``, like ``nn.Dense``, takes W as outputs × inputs; + takes twice its time.
 """
 
@@ -11,7 +10,7 @@ from typing import TypeAlias
 
 import mxnet as mx
 import numpy as np
-from mxnet import autograd, gluon, npx
+from mxnet import autograd, npx
 from mxnet.gluon import Trainer, nn
 from mxnet.util import use_np
 
@@ -123,13 +122,12 @@ def concise_mlp(
 ) -> tuple[nn.Block, Trainer]:
     """The network of Gluon's own layers, with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = arrays
-    axes = (0,) if noise == "unit" else ()  # one mask for all examples
     net = nn.Sequential()
     net.add(
         nn.Dense(len(b1), "relu", in_units=len(W1), dtype=W1.dtype),
-        nn.Dropout(dropout[0], axes),
+        nn.Dropout(dropout[0], (0,) if noise == "unit" else ()),
         nn.Dense(len(b2), "relu", in_units=len(W2), dtype=W2.dtype),
-        nn.Dropout(dropout[1], axes),
+        nn.Dropout(dropout[1], (0,) if noise == "unit" else ()),
         nn.Dense(len(b3), in_units=len(W3), dtype=W3.dtype),
     )
     net.initialize("zeros", from_numpy(b1, device).ctx)
@@ -143,7 +141,7 @@ def concise_step(net: nn.Block, trainer: Trainer, X: Array, y: Array) -> tuple[A
     """One step of the optimiser; the batch's loss and logits."""
     with autograd.record():
         logits = net(X)
-        loss = gluon.loss.SoftmaxCrossEntropyLoss()(logits, y).mean()
+        loss = cross_entropy(logits, y)
         scale = trainer.learning_rate / float(np.float32(trainer.learning_rate))
         objective = loss * scale  # because the optimiser rounds its learning rate to float32
     objective.backward()

@@ -112,14 +112,13 @@ def concise_mlp(
 ) -> tuple[nn.Layer, optimizer.SGD]:
     """The network of Paddle's own layers, with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = arrays
-    axis = 1 if noise == "unit" else None  # one mask for all examples
     net = nn.Sequential(
         nn.Linear(len(W1), len(b1)),
         nn.ReLU(),
-        nn.Dropout(dropout[0], axis=axis),
+        nn.Dropout(dropout[0], axis=1 if noise == "unit" else None),
         nn.Linear(len(W2), len(b2)),
         nn.ReLU(),
-        nn.Dropout(dropout[1], axis=axis),
+        nn.Dropout(dropout[1], axis=1 if noise == "unit" else None),
         nn.Linear(len(W3), len(b3)),
     )
     net.to(device, from_numpy(W1).dtype)

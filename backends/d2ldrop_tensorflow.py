@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 from d2ldrop_tensorflow_layers import noise_after
+from tensorflow.keras import Model, Optimizer, layers
 
 from d2ldrop.core.arrays import Arrays, NumPyArray, Rates, is_aligned
 from d2ldrop.core.noise import NO_NOISE, Noise, noise_layer
@@ -100,8 +101,7 @@ def train_step(
 def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
     """Limit the norm of each unit's incoming weights, a column of W, to ``max_norm``."""
     for W in params[::2]:
-        with tf.device(W.device):
-            W.assign(W / tf.maximum(tf.norm(W, axis=0) / max_norm, 1))
+        W.assign(W / tf.maximum(tf.norm(W, axis=0) / max_norm, 1))
     return params
 
 
@@ -113,10 +113,10 @@ def predict(params: list[Array], X: Array) -> Array:
 
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
-) -> tuple[tf.keras.Model, tf.keras.Optimizer]:
+) -> tuple[Model, Optimizer]:
     """The network of Keras's own layers, with the weights ``arrays``, and its optimiser."""
     W1, b1, _, b2, _, b3 = arrays
-    dtype, layers = str(W1.dtype), tf.keras.layers
+    dtype = str(W1.dtype)
     with tf.device(device):
         net = tf.keras.Sequential(
             [
@@ -132,9 +132,7 @@ def concise_mlp(
         return net, tf.keras.optimizers.SGD(lambda: tf.constant(lr, dtype))  # a float is rounded
 
 
-def concise_step(
-    net: tf.keras.Model, trainer: tf.keras.Optimizer, X: Array, y: Array
-) -> tuple[Array, Array]:
+def concise_step(net: Model, trainer: Optimizer, X: Array, y: Array) -> tuple[Array, Array]:
     """One step of the optimiser; the batch's loss and logits."""
     with tf.device(X.device):
         with tf.GradientTape() as tape:
@@ -145,12 +143,12 @@ def concise_step(
     return loss, logits
 
 
-def concise_predict(net: tf.keras.Model, X: Array) -> Array:
+def concise_predict(net: Model, X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     with tf.device(X.device):
         return net(X, training=False)
 
 
-def concise_params(net: tf.keras.Model) -> list[NumPyArray]:
+def concise_params(net: Model) -> list[NumPyArray]:
     """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
     return net.get_weights()
