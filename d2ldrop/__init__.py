@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         weight_scaling,
     )
     from d2ldrop.training.folder import load_weights
-    from d2ldrop.training.loop import EpochResult, Run, evaluate, train
+    from d2ldrop.training.loop import evaluate, train
+    from d2ldrop.training.run import EpochResult, Run
 
 __version__ = "0.1.0"
 
@@ -47,7 +48,8 @@ _HOMES = {
     "core.randomness": ("batch_order", "dropout_mask", "initial_weights"),
     "core.recipe": ("PRESETS", "Recipe"),
     "training.folder": ("load_weights",),
-    "training.loop": ("EpochResult", "Run", "evaluate", "train"),
+    "training.loop": ("evaluate", "train"),
+    "training.run": ("EpochResult", "Run"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

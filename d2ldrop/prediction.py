@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop.backend import get_backend
-from d2ldrop.comparison.agreement import Weights
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.checks import check_positive, check_probability
 from d2ldrop.core.devices import check_device
 from d2ldrop.core.randomness import Purpose, dropout_mask

@@ -21,7 +21,7 @@ from d2ldrop.cli.progress import Progress
 from d2ldrop.comparison import table as report
 from d2ldrop.comparison.runner import run_folder
 from d2ldrop.core.checks import check_positive
-from d2ldrop.processes.environment import cores
+from d2ldrop.core.machine import cores
 from d2ldrop.processes.interpreters import check_usable
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+Weights = Mapping[str, npt.NDArray[Any]]
+"""The weights of a network by name: W1, b1, W2, b2, W3, b3."""
 ALIGNMENT = 64
 """Bytes: where an array begins at a multiple of them, every framework takes its memory as it is."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop.backend import Backend
-from d2ldrop.comparison.agreement import Weights
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.noise import draw_noise, dropout_in, noisy_input
 from d2ldrop.core.randomness import native_seed
 from d2ldrop.core.recipe import Recipe

@@ -14,7 +14,7 @@ import d2ldrop_numpy as numpy_backend
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.comparison.agreement import Weights
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.noise import draw_noise, noisy_input
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.prediction import scale_weights

@@ -6,12 +6,9 @@ are the numbers: weights, batch order and masks come from ``randomness``.
 
 from __future__ import annotations
 
-import platform
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,85 +16,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import d2ldrop
 from d2ldrop.backend import Backend, get_backend
-from d2ldrop.comparison.agreement import Weights
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.devices import check_device
 from d2ldrop.core.randomness import batch_order, initial_weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data.fashion_mnist import Dataset, load_data, to_network
-from d2ldrop.processes.environment import machine, recorded_environment
+from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.implementations import Model, make_model, recipe_for
-from d2ldrop.training.layer_statistics import EpochActivations, check_record, hidden_statistics
+from d2ldrop.training.layer_statistics import check_record, hidden_statistics
+from d2ldrop.training.run import EpochResult, Run, RunIdentity
 
 OnStep = Callable[[int, int], None]
-OnEpoch = Callable[["EpochResult"], None]
+OnEpoch = Callable[[EpochResult], None]
 RUN_AHEAD = 8
 """Steps that may be under way. Reading a loss waits for a device that still computes; never reading
 one would let MXNet queue a whole epoch, and keep its batches in memory."""
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch's metrics.
-
-    Loss and accuracy of training are averaged over the epoch's images while it trains, dropout on;
-    the test accuracy is without dropout, after the epoch. ``seconds`` leave the evaluation out.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    test_accuracy: float
-    seconds: float
-
-
-@dataclass
-class Run:
-    """What a training run gave; after ``num_epochs`` epochs it is complete."""
-
-    backend: str
-    framework_version: str
-    recipe: Recipe
-    device: str
-    dataset: str
-    dataset_sha256: str
-    train_size: int
-    test_size: int
-    weights: dict[str, npt.NDArray[Any]]
-    trace: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    history: list[EpochResult] = field(default_factory=list)
-    activations: list[EpochActivations] | None = None
-    peak_rss_bytes: int = 0
-    implementation: str = "scratch"
-    environment: dict[str, str] = field(default_factory=recorded_environment)
-    machine: dict[str, Any] = field(default_factory=machine)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the arrays, as ``result.json`` holds it."""
-        result = {
-            "backend": self.backend,
-            "framework_version": self.framework_version,
-            "numpy_version": np.__version__,
-            "python_version": platform.python_version(),
-            "d2ldrop_version": d2ldrop.__version__,
-            "machine": self.machine,
-            "implementation": self.implementation,
-            "device": self.device,
-            "dataset": self.dataset,
-            "dataset_sha256": self.dataset_sha256,
-            "train_size": self.train_size,
-            "test_size": self.test_size,
-            "dtype": self.recipe.dtype,
-            "seed": self.recipe.seed,
-            "recipe": self.recipe.to_dict(),
-            "epochs": [asdict(result) for result in self.history],
-            "peak_rss_bytes": self.peak_rss_bytes,
-            "environment": self.environment,
-        }
-        if self.activations is not None:
-            result["activations"] = self.activations
-        return result
 
 
 def train(
@@ -145,8 +79,6 @@ def train(
         ImportError: the framework is not installed, or cannot be loaded into this process.
         DataError: no data, or a corrupt file.
     """
-    from d2ldrop.training.folder import RunFolder
-
     run_folder = RunFolder(Path(folder)) if folder is not None else None
     if run_folder and not resume:
         run_folder.refuse_overwrite()
@@ -183,18 +115,13 @@ def begin_run(
     module = get_backend(backend)
     device = check_device(module, backend, device)
     data = load_data(data) if isinstance(data, str) else data
+    identity = RunIdentity.here(
+        backend, recipe, data, implementation=implementation, device=device, record=record
+    )
     run = Run(
-        backend=backend,
-        framework_version=str(getattr(sys.modules[backend], "__version__", "unknown")),
-        recipe=recipe,
-        device=device,
-        dataset=data.name,
-        dataset_sha256=data.sha256,
-        train_size=len(data.train_images),
-        test_size=len(data.test_images),
-        weights=initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
+        identity,
+        initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
         activations=[] if "activations" in record else None,
-        implementation=implementation,
     )
     return module, run, data
 
