@@ -22,7 +22,7 @@ from d2ldrop.experiments.engine.experiment import (
 )
 from d2ldrop.experiments.engine.figures import panels, style
 from d2ldrop.frameworks import title
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

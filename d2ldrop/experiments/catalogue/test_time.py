@@ -23,7 +23,7 @@ from d2ldrop.experiments.engine.figures import curves, panels
 from d2ldrop.experiments.engine.measures import error
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.prediction import predict_mc
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
