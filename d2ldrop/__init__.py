@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from d2ldrop.core.fast_masks import dropout_mask
     from d2ldrop.core.randomness import batch_order, initial_weights
     from d2ldrop.core.recipe import PRESETS, Recipe
-    from d2ldrop.data.fashion_mnist import Dataset, load_data
+    from d2ldrop.data import Dataset, load_data
     from d2ldrop.frameworks import title
     from d2ldrop.layer import dropout_backward, dropout_layer
     from d2ldrop.prediction import (
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         weight_scaling,
     )
     from d2ldrop.training.folder import load_weights
-    from d2ldrop.training.loop import EpochResult, Run, evaluate, train
+    from d2ldrop.training.loop import evaluate, train
+    from d2ldrop.training.run import EpochResult, Run
 
 __version__ = "0.1.0"
 
@@ -49,7 +50,8 @@ _HOMES = {
     "core.randomness": ("batch_order", "initial_weights"),
     "core.recipe": ("PRESETS", "Recipe"),
     "training.folder": ("load_weights",),
-    "training.loop": ("EpochResult", "Run", "evaluate", "train"),
+    "training.loop": ("evaluate", "train"),
+    "training.run": ("EpochResult", "Run"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -6,19 +6,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import d2ldrop
+from d2ldrop.bench.measure import BenchmarkJob
 from d2ldrop.bench.timing import in_turn, seconds
-from d2ldrop.comparison.runner import run_folder
-from d2ldrop.comparison.workplace import OnRowEvent, Row, Workplace, laid_out
-from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
-from d2ldrop.processes.environment import check_execution, check_threads, worker_environment
-from d2ldrop.processes.interpreters import NO_PYTHONS, Pythons, check_backends
-from d2ldrop.processes.launcher import Event, WorkerFailedError
-from d2ldrop.training.folder import dump_json, write_bytes
+from d2ldrop.core.files import dump_json, write_bytes
+from d2ldrop.data import Dataset
+from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
+from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.shared_data import shared_data
+from d2ldrop.training.folder import NamedFolder
 
 
 def run_benchmark(
@@ -27,19 +27,16 @@ def run_benchmark(
     data: Dataset,
     *,
     rounds: int,
-    threads: int | None,
-    execution: str,
-    timeout: float,
     folder: Path,
-    on_event: OnRowEvent,
-    pythons: Pythons = NO_PYTHONS,
+    on_event: Callable[[str, Event], None],
+    options: WorkerOptions,
 ) -> dict[str, Any]:
     """Measure one ``kind``, and write ``bench.json`` into ``folder``; what it holds.
 
     A framework that fails is a row that says so.
     """
     rows: dict[str, dict[str, Any]] = {}
-    with laid_out(data) as scratch:
+    with shared_data(data) as shared:
         figures: dict[str, Any] = {}
 
         def hear(name: str, event: Event) -> None:
@@ -48,20 +45,17 @@ def run_benchmark(
             else:
                 on_event(name, event)
 
-        place = Workplace(
-            folder, Recipe(), data, "cpu", timeout, pythons, scratch, hear, threads, execution
-        )
         for backend in backends:
             figures.clear()
             log = folder / backend / "worker.log"
             try:
                 if kind == "startup":
-                    environment = worker_environment(backend, threads, execution)
-                    python = pythons.get(backend, sys.executable)
+                    environment = options.environment(backend)
+                    python = options.python(backend)
                     figures["timings"] = startup(backend, environment, rounds, python)
                 else:
-                    task = f"d2ldrop.bench.measure:{kind}"
-                    place.run(Row.named(backend), log=log, task=task, rounds=rounds)
+                    job = BenchmarkJob(backend, kind, shared, rounds)
+                    run_job(job, options, partial(hear, backend), log=log)
             except (WorkerFailedError, subprocess.CalledProcessError) as error:
                 on_event(backend, {"event": "failed", "message": str(error)})
                 figures = {"error": str(error)}
@@ -82,11 +76,9 @@ def run_benchmark(
 def plan(
     backends: Sequence[str],
     rounds: int,
-    threads: int | None,
-    execution: str,
     out: str,
     name: str | None,
-    pythons: Pythons = NO_PYTHONS,
+    options: WorkerOptions,
 ) -> tuple[list[str], Path]:
     """The backends to measure and the folder to write to.
 
@@ -95,14 +87,8 @@ def plan(
     """
     if not 1 <= rounds <= 1000:
         raise ValueError(f"rounds must be a number of rounds from 1 to 1,000, got {rounds}")
-    check_threads(threads)
-    names = check_backends(backends, pythons)
-    for backend in names:
-        check_execution(backend, execution)
-    folder = run_folder(out, name, resume=False)
-    if (folder / "bench.json").exists():
-        raise FileExistsError(f"{folder} holds a benchmark: choose another --name")
-    return names, folder
+    names = options.choose_backends(backends)
+    return names, NamedFolder.claim("benchmark", out, name).path
 
 
 def startup(

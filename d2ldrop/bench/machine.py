@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from d2ldrop.processes.environment import cores, processor, recorded_environment
+from d2ldrop.core.machine import cores, processor, recorded_environment
 
 
 def machine(backend: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""What a worker measures: each public function is a task of ``d2ldrop.processes.worker``."""
+"""What a worker measures."""
 
 from __future__ import annotations
 
 import importlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -17,24 +17,37 @@ from d2ldrop.bench.machine import machine
 from d2ldrop.bench.timing import in_turn, repeats, seconds
 from d2ldrop.core.randomness import initial_weights
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data import Dataset, to_network
 from d2ldrop.layer import dropout_layer
-from d2ldrop.processes.worker import load_arrays
+from d2ldrop.processes.jobs import Emit, Job
+from d2ldrop.processes.shared_data import SharedData
 from d2ldrop.training.implementations import make_model
 from d2ldrop.training.loop import begin_run, peak_rss_bytes, train_epochs, train_steps
 
-Emit = Callable[..., None]
 BATCH_SIZES = (16, 64, 256, 1024, 4096, 16384)
 WIDTHS = (64, 256, 1024, 4096)
 
 
-def train(job: dict[str, Any], emit: Emit) -> None:
+@dataclass(frozen=True)
+class BenchmarkJob(Job):
+    """Measure one ``kind``: "train", "layer" or "growth"; reports "step" and "figures"."""
+
+    kind: str
+    shared: SharedData
+    rounds: int
+
+    def run(self, emit: Emit) -> None:
+        """Measure."""
+        {"train": train, "layer": layer, "growth": growth}[self.kind](self, emit)
+
+
+def train(job: BenchmarkJob, emit: Emit) -> None:
     """An epoch of this project's trainer, of the usual trainers, and of the products alone."""
     # One epoch by itself, for what memory it takes; then one to warm up, and the rounds.
-    recipe = replace(Recipe(**job["recipe"]), num_epochs=job["rounds"] + 2)
+    recipe = replace(Recipe(), num_epochs=job.rounds + 2)
     peers = _peers(job)
     before = peak_rss_bytes()
-    module, run, data = begin_run(job["backend"], recipe, data=load_arrays(job))
+    module, run, data = begin_run(job.backend, recipe, data=job.shared.load())
     epochs = train_epochs(module, run, data)
     next(epochs)
     memory = peak_rss_bytes() - before
@@ -47,19 +60,19 @@ def train(job: dict[str, Any], emit: Emit) -> None:
         for name, path in peers.product_paths(X, weights, recipe.batch_size).items()
     }
     usual = {name: _timed(epoch) for name, epoch in peers.trainers(X, y, recipe).items()}
-    timings = in_turn(products | contenders | usual, job["rounds"], _on_round(emit, job["rounds"]))
+    timings = in_turn(products | contenders | usual, job.rounds, _on_round(emit, job.rounds))
     emit(
         "figures",
         timings=timings,
-        machine=machine(job["backend"]),
+        machine=machine(job.backend),
         memory_over_import_bytes=memory,
         train_loss=run.history[-1].train_loss,
     )
 
 
-def layer(job: dict[str, Any], emit: Emit) -> None:
+def layer(job: BenchmarkJob, emit: Emit) -> None:
     """Elements a second of ``dropout_layer``, shared stream, and of the framework's own."""
-    peers, backend = _peers(job), get_backend(job["backend"])
+    peers, backend = _peers(job), get_backend(job.backend)
     results = []
     cases = [(n, p, both) for n in (256, 4096) for p in (0.2, 0.5) for both in (False, True)]
     for done, (n, p, both) in enumerate(cases):
@@ -78,15 +91,15 @@ def layer(job: dict[str, Any], emit: Emit) -> None:
             peers.synchronise((peers.own_forward_backward if both else peers.own_dropout)(X, p))
 
         contenders = {"d2ldrop": _timed(ours), "own": _timed(own)}
-        timings = in_turn(contenders, job["rounds"])
+        timings = in_turn(contenders, job.rounds)
         results.append({"n": n, "dropout": p, "backward": both, "timings": timings})
         emit("step", phase="benchmark", done=done + 1, total=len(cases))
-    emit("figures", cases=results, machine=machine(job["backend"]))
+    emit("figures", cases=results, machine=machine(job.backend))
 
 
-def growth(job: dict[str, Any], emit: Emit) -> None:
+def growth(job: BenchmarkJob, emit: Emit) -> None:
     """Seconds an image by batch size, by hidden width and by dtype."""
-    data, backend = load_arrays(job), get_backend(job["backend"])
+    data, backend = job.shared.load(), get_backend(job.backend)
     plain = Recipe()
     recipes = [
         *(replace(plain, batch_size=n) for n in BATCH_SIZES if n <= len(data.train_images)),
@@ -109,7 +122,7 @@ def growth(job: dict[str, Any], emit: Emit) -> None:
             return (time.perf_counter() - begun) / taken
 
         number = repeats(partial(take, 1), 0.3)
-        timings = [take(number) for _ in range(job["rounds"])]
+        timings = [take(number) for _ in range(job.rounds)]
         results.append(
             {
                 "dtype": recipe.dtype,
@@ -119,12 +132,10 @@ def growth(job: dict[str, Any], emit: Emit) -> None:
             }
         )
         emit("step", phase="benchmark", done=done + 1, total=len(cases))
-    emit("figures", cases=results, machine=machine(job["backend"]))
+    emit("figures", cases=results, machine=machine(job.backend))
 
 
-def _endless_steps(
-    job: dict[str, Any], recipe: Recipe, backend: Any, data: Dataset
-) -> Iterator[Any]:
+def _endless_steps(job: BenchmarkJob, recipe: Recipe, backend: Any, data: Dataset) -> Iterator[Any]:
     """Steps on whole batches, epoch after epoch."""
     whole = len(data.train_images) // recipe.batch_size * recipe.batch_size
     data = replace(
@@ -136,9 +147,9 @@ def _endless_steps(
         yield from train_steps(model, data, recipe, epoch)
 
 
-def _peers(job: dict[str, Any]) -> Any:
-    get_backend(job["backend"])
-    return importlib.import_module(f"d2ldrop.bench.on_{job['backend']}")
+def _peers(job: BenchmarkJob) -> Any:
+    get_backend(job.backend)
+    return importlib.import_module(f"d2ldrop.bench.on_{job.backend}")
 
 
 def _timed(function: Callable[[], object]) -> Callable[[], float]:

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from d2ldrop.bench.machine import describe
 from d2ldrop.bench.timing import ratios, spread
-from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
+from d2ldrop.core.files import write_bytes
 from d2ldrop.frameworks import title
-from d2ldrop.training.folder import write_bytes
 
 
 def floor_of(timings: dict[str, list[float]]) -> str:

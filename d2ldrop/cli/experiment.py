@@ -19,10 +19,10 @@ from d2ldrop.cli.options import (
 )
 from d2ldrop.cli.progress import Progress
 from d2ldrop.comparison import table as report
-from d2ldrop.comparison.runner import run_folder
 from d2ldrop.core.checks import check_positive
-from d2ldrop.processes.environment import cores
+from d2ldrop.core.machine import cores
 from d2ldrop.processes.interpreters import check_usable
+from d2ldrop.training.folder import NamedFolder
 
 
 @click.command()
@@ -72,12 +72,7 @@ def experiment(
     check_positive(seeds, "seeds")
     jobs = check_positive(cores() if jobs is None else jobs, "jobs")
     recipe = take_recipe(options)
-    folder = run_folder(out, name, resume=resume)
-    if (folder / "plan.json").exists() and not resume:
-        raise FileExistsError(
-            f"{folder} holds an experiment: --resume keeps its finished runs and goes on; "
-            "another --name starts anew"
-        )
+    folder = NamedFolder.claim("experiment", out, name, resume=resume).path
     data_dir = options["data_dir"]
     data = take_data(options)
     plan = _execution.Plan(

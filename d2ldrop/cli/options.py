@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from d2ldrop.core.recipe import PRESETS, Recipe
-from d2ldrop.data.fashion_mnist import Dataset, load_data
+from d2ldrop.data import Dataset, load_data
 from d2ldrop.processes.environment import EXECUTIONS
 from d2ldrop.processes.interpreters import parse_pythons
 from d2ldrop.training.layer_statistics import RECORDS

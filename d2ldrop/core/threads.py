@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import EllipsisType
 from typing import TypeVar
 
-from d2ldrop.processes.environment import cores
+from d2ldrop.core.machine import cores
 
 Result = TypeVar("Result")
 

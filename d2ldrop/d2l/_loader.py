@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ldrop.core.checks import check_positive
-from d2ldrop.data.fashion_mnist import load_data, to_network
+from d2ldrop.data import load_data, to_network
 
 Batch = TypeVar("Batch")
 Images = npt.NDArray[np.uint8]

@@ -6,11 +6,8 @@ numbers: weights, batch order and masks come from ``core.randomness``.
 
 from __future__ import annotations
 
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -18,86 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import d2ldrop
 from d2ldrop.backend import Backend, check_device, get_backend, get_train_steps
 from d2ldrop.core.arrays import Weights
 from d2ldrop.core.randomness import batch_order, initial_weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset, to_network
-from d2ldrop.processes.environment import machine, recorded_environment
+from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.implementations import Chunk, Model, Trained, make_model, recipe_for
-from d2ldrop.training.layer_statistics import EpochActivations, check_record, hidden_statistics
+from d2ldrop.training.layer_statistics import check_record, hidden_statistics
+from d2ldrop.training.run import EpochResult, Run, RunIdentity
 
 OnStep = Callable[[int, int], None]
-OnEpoch = Callable[["EpochResult"], None]
+OnEpoch = Callable[[EpochResult], None]
 CHUNK = 18 * 256
 """Images in one chunk of steps: with the book's batch size an epoch is 13 chunks and a remainder.
 
 A chunk's results are read together at its end. Reading one loss per step would wait for a device
 that still computes; reading none would let MXNet queue a whole epoch in memory."""
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch's metrics.
-
-    Loss and accuracy of training are averaged over the epoch's images while it trains, dropout on;
-    the test accuracy is without dropout, after the epoch. ``seconds`` leave the evaluation out.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    test_accuracy: float
-    seconds: float
-
-
-@dataclass
-class Run:
-    """What a training run gave; after ``num_epochs`` epochs it is complete."""
-
-    backend: str
-    framework_version: str
-    recipe: Recipe
-    device: str
-    dataset: str
-    dataset_sha256: str
-    train_size: int
-    test_size: int
-    weights: dict[str, npt.NDArray[Any]]
-    trace: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    history: list[EpochResult] = field(default_factory=list)
-    activations: list[EpochActivations] | None = None
-    peak_rss_bytes: int = 0
-    implementation: str = "scratch"
-    environment: dict[str, str] = field(default_factory=recorded_environment)
-    machine: dict[str, Any] = field(default_factory=machine)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the arrays, as ``result.json`` holds it."""
-        result = {
-            "backend": self.backend,
-            "framework_version": self.framework_version,
-            "numpy_version": np.__version__,
-            "python_version": platform.python_version(),
-            "d2ldrop_version": d2ldrop.__version__,
-            "machine": self.machine,
-            "implementation": self.implementation,
-            "device": self.device,
-            "dataset": self.dataset,
-            "dataset_sha256": self.dataset_sha256,
-            "train_size": self.train_size,
-            "test_size": self.test_size,
-            "dtype": self.recipe.dtype,
-            "seed": self.recipe.seed,
-            "recipe": self.recipe.to_dict(),
-            "epochs": [asdict(result) for result in self.history],
-            "peak_rss_bytes": self.peak_rss_bytes,
-            "environment": self.environment,
-        }
-        if self.activations is not None:
-            result["activations"] = self.activations
-        return result
 
 
 def train(
@@ -115,38 +49,35 @@ def train(
 ) -> Run:
     """Train the dropout MLP (D2L 4.6) on one framework.
 
-    With ``rng="native"`` the framework's own generator, global in most of them, is seeded anew each
-    epoch; otherwise no generator is touched.
+    With ``rng="native"`` every epoch seeds the framework's own generator, which is global in most
+    frameworks. Otherwise no generator of a framework is used.
 
     Args:
         backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".
         recipe: the hyper-parameters; the book's if not given.
         implementation: "scratch", the book's functions, or "concise", the framework's own layers
-            and optimiser, which draw masks of their own: ``rng`` is then "native". (Pixels are
-            dropped by ``dropout_layer`` in both.)
-        data: a Dataset, or what ``load_data`` takes: "auto", "fashion-mnist" or "stand-in".
+            and optimiser. Those draw their own masks, so that ``rng`` becomes "native".
+        data: a Dataset, a DataSource, or a dataset's name: "auto", "fashion-mnist" or "stand-in".
         device: "cpu", "gpu" or "gpu:N".
-        folder: where to write the run (formats in README); nothing is written if not given. A
-            checkpoint after every epoch lets a killed run be resumed.
-        resume: continue the run in ``folder``; a finished one is returned as it is.
-        record: ("activations",) for the statistics of the hidden layers after each epoch, in
+        folder: the folder of the run (docs/run-folder.md). Without it nothing is written. After
+            each epoch a checkpoint is written, from which a killed run can be resumed.
+        resume: continue the run in ``folder``; a finished run is returned unchanged.
+        record: ("activations",) records statistics of the hidden layers after each epoch in
             ``Run.activations`` (see ``d2ldrop.training.layer_statistics``).
         on_step: called after each step with the steps done and the steps in all.
         on_epoch: called with each epoch's result.
 
     Returns:
-        The run: ``history`` (one EpochResult an epoch), ``weights`` (W1 (784, h1), b1 (h1,), …),
-        ``trace`` (float64, the loss of every step).
+        The run: ``history`` (one EpochResult per epoch), ``weights`` (W1 (784, h1), b1 (h1,), …),
+        ``trace`` (the loss of every step in nats, float64).
 
     Raises:
-        ValueError: unknown backend, dataset, device or thing to record, an implementation that
-            cannot do what the recipe asks for, or another run's folder.
-        FileExistsError: ``folder`` holds a run already, and ``resume`` is False.
+        ValueError: an unknown backend, dataset, device or record, an implementation that does not
+            support the recipe, or the folder of another run.
+        FileExistsError: ``folder`` already contains a run, and ``resume`` is False.
         ImportError: the framework is not installed, or cannot be loaded into this process.
-        DataError: no data, or a corrupt file.
+        DataError: the data were not found, or a file is corrupt.
     """
-    from d2ldrop.training.folder import RunFolder
-
     run_folder = RunFolder(Path(folder)) if folder is not None else None
     if run_folder and not resume:
         run_folder.refuse_overwrite()
@@ -174,7 +105,7 @@ def begin_run(
     device: str = "cpu",
     record: Sequence[str] = (),
 ) -> tuple[Backend[Any], Run, Dataset]:
-    """The backend, a run of it that has its initial weights and no epoch yet, and its data.
+    """The backend, its run before the first epoch, with initial weights, and the data.
 
     Arguments and errors are those of ``train``.
     """
@@ -183,18 +114,13 @@ def begin_run(
     module = get_backend(backend)
     device = check_device(module, backend, device)
     data = as_dataset(data)
+    identity = RunIdentity.here(
+        backend, recipe, data, implementation=implementation, device=device, record=record
+    )
     run = Run(
-        backend=backend,
-        framework_version=str(getattr(sys.modules[backend], "__version__", "unknown")),
-        recipe=recipe,
-        device=device,
-        dataset=data.name,
-        dataset_sha256=data.sha256,
-        train_size=len(data.train_images),
-        test_size=len(data.test_images),
-        weights=initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
+        identity,
+        initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
         activations=[] if "activations" in record else None,
-        implementation=implementation,
     )
     return module, run, data
 

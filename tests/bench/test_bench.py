@@ -19,6 +19,7 @@ from d2ldrop.bench.products import step_of_products
 from d2ldrop.bench.timing import in_turn, ratios, repeats, spread
 from d2ldrop.core.randomness import dropout_mask, initial_weights
 from d2ldrop.core.recipe import Recipe
+from d2ldrop.processes.options import WorkerOptions
 from tests.cli.test_cli import d2ldrop
 
 Module = Backend[Any]
@@ -119,7 +120,7 @@ def test_the_command(tmp_path: Path, kind: str) -> None:
         assert row["machine"]["cores"] == len(os.sched_getaffinity(0))
     assert (tmp_path / "b" / "bench.png").stat().st_size > 10_000
     _, err = d2ldrop("bench", kind, "numpy", *options, status=2)
-    assert "holds a benchmark: choose another --name" in err
+    assert "holds a benchmark: choose another folder (--name)" in err
 
 
 def test_bad_input_is_refused(tmp_path: Path) -> None:
@@ -144,9 +145,7 @@ def test_a_framework_that_does_not_start_is_a_row_that_says_so(
         ["numpy"],
         load_data("stand-in", train_size=10, test_size=10),
         rounds=1,
-        threads=None,
-        execution="default",
-        timeout=60,
+        options=WorkerOptions(timeout=60),
         folder=tmp_path,
         on_event=lambda name, event: events.append(f"{name} {event['event']}"),
     )

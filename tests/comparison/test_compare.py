@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from d2ldrop.comparison.workplace import Row
 
 from d2ldrop import Recipe, available_backends, compare_backends, load_data
 from d2ldrop.comparison.lockstep import plan_checks
-from d2ldrop.comparison.workplace import Row
 from d2ldrop.training.folder import load_weights
 from tests.conftest import skip_without
 from tests.fakes import install

@@ -13,12 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from d2ldrop.comparison.workplace import Row, Workplace, laid_out
 
 from d2ldrop import Recipe, available_backends, load_data
-from d2ldrop.comparison.agreement import Lockstep
-from d2ldrop.comparison.lockstep import Check, difference, take_first_steps, take_reference_steps
+from d2ldrop.comparison.lockstep import (
+    Check,
+    Lockstep,
+    difference,
+    take_first_steps,
+    take_reference_steps,
+)
 from d2ldrop.comparison.runner import ignore
-from d2ldrop.comparison.workplace import Row, Workplace, laid_out
 from d2ldrop.data.fashion_mnist import DEBIAN
 from d2ldrop.training.folder import load_weights
 

@@ -17,7 +17,7 @@ import pytest
 from scipy import stats
 
 from d2ldrop import Recipe
-from d2ldrop.data.fashion_mnist import load_data
+from d2ldrop.data import load_data
 from d2ldrop.experiments import NAMES, Arm, Results, find_experiment
 from d2ldrop.experiments.engine.execution import Plan, run_experiment
 from d2ldrop.experiments.engine.report import judge
@@ -174,7 +174,7 @@ def test_runs_that_fail_are_reported_and_leave_their_seed_out(tmp_path: Path) ->
         (["features", "--seeds", "0"], "seeds must be a positive integer, got 0"),
         (["features", "--jobs", "0"], "jobs must be a positive integer, got 0"),
         (["features", "--backend", "tirch"], "tirch"),
-        (["features", "--resume"], "--resume needs the --name"),
+        (["features", "--resume"], "(--resume) needs the name (--name)"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_run(
@@ -190,7 +190,7 @@ def test_another_experiment_s_folder_is_refused(tmp_path: Path) -> None:
     run_experiment(plan("test-time", seeds=1), tmp_path, num_jobs=1)
     with pytest.raises(ValueError, match="holds an experiment with experiment test-time"):
         run_experiment(plan("dropconnect"), tmp_path, num_jobs=1)
-    with pytest.raises(ValueError, match="with recipe"):
+    with pytest.raises(ValueError, match=r"with lr 0\.5, not 0\.1"):
         run_experiment(plan("test-time", recipe=replace(SMALL, lr=0.1)), tmp_path, num_jobs=1)
 
 
@@ -207,7 +207,7 @@ def test_one_seed_gives_no_interval_and_says_so(tmp_path: Path) -> None:
         assert entry["p"] is None
     again = command(*arguments)
     assert again.returncode == 2
-    assert "--resume keeps its finished runs" in again.stderr
+    assert "(--resume) keeps what is there and goes on" in again.stderr
 
 
 def test_an_interval_is_student_s() -> None:

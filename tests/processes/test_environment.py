@@ -12,7 +12,7 @@ import pytest
 
 from d2ldrop import compare_backends
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import load_data
+from d2ldrop.data import load_data
 from d2ldrop.processes.environment import (
     MEMORY,
     RECORDED,

@@ -12,7 +12,7 @@ import pytest
 from d2ldrop import Recipe, initial_weights, load_data, train
 from d2ldrop.backend import Backend
 from d2ldrop.core.fast_masks import dropout_mask
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.training.layer_statistics import hidden_statistics
 
 

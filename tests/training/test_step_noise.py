@@ -12,11 +12,11 @@ from scipy import stats
 
 from d2ldrop import Recipe, initial_weights, scale_weights, train
 from d2ldrop.backend import Backend
-from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
+from d2ldrop.comparison.lockstep import NUM_NUDGES, largest_difference, yardstick
 from d2ldrop.core.fast_masks import dropout_mask
 from d2ldrop.core.noise import NOISES, LayerNoise
 from d2ldrop.core.randomness import nudged
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.training.loop import weights_after
 from d2ldrop.training.step_noise import draw_noise, drop_pixels, hidden_rates, input_rate

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
 from d2ldrop.experiments.engine.figures import metric_curves
 from d2ldrop.experiments.engine.measures import train_error
 from d2ldrop.experiments.engine.sentences import best
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 ALWAYS = "always"
 LABELS = {**TEST_ERROR, "train_error": "training error, dropout off (%)"}

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data import Dataset, to_network
 from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.training.layer_statistics import hidden_statistics
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.experiments.engine.experiment import (
     Arm,
     Compared,
@@ -22,7 +22,7 @@ from d2ldrop.experiments.engine.experiment import (
 )
 from d2ldrop.experiments.engine.figures import panels, style
 from d2ldrop.frameworks import title
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

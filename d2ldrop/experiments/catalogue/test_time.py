@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2ldrop.data.fashion_mnist import Dataset, to_network
+from d2ldrop.data import Dataset, to_network
 from d2ldrop.experiments.engine.experiment import (
     TEST_ERROR,
     Arm,
@@ -23,7 +23,7 @@ from d2ldrop.experiments.engine.figures import curves, panels
 from d2ldrop.experiments.engine.measures import error
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.prediction import predict_mc
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,12 +17,13 @@ from typing import Any
 
 import joblib
 
+from d2ldrop.core.files import dump_json, write_bytes
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.experiments import Arm, Results, Setting, find_experiment
 from d2ldrop.experiments.engine.job import Job, run_job
 from d2ldrop.processes.interpreters import Pythons, check_backends, usable_backends
-from d2ldrop.training.folder import dump_json, write_bytes
+from d2ldrop.training.folder import NamedFolder
 
 PATIENCE = 5
 """Seconds to wait for a scheduler, and again for its first worker."""
@@ -156,16 +157,9 @@ def run_experiment(
 
 def refuse_other_experiment(plan: Plan, folder: Path) -> None:
     """Raise ValueError if ``folder`` holds another experiment; other seeds are the same one."""
-    file = folder / "plan.json"
-    if file.exists():
-        kept = json.loads(file.read_text())
-        for key, value in plan.to_dict().items():
-            same = {**value, "seed": 0} == {**kept[key], "seed": 0} if key == "recipe" else None
-            if not (kept[key] == value or same):
-                raise ValueError(
-                    f"{folder} holds an experiment with {key} {kept[key]}, not {value}: "
-                    "choose another --name, or give the same options"
-                )
+    asked = plan.to_dict()
+    asked["recipe"] = {name: value for name, value in asked["recipe"].items() if name != "seed"}
+    NamedFolder(folder, "experiment").refuse_other(asked)
 
 
 def _file_name(job: Job) -> str:

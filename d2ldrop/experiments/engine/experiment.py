@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from d2ldrop.backend import available_backends
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
-from d2ldrop.training.loop import Run
+from d2ldrop.data import Dataset
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

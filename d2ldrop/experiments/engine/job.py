@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import load_data
+from d2ldrop.data import load_data
 from d2ldrop.experiments import find_experiment
-from d2ldrop.processes.environment import worker_environment
-from d2ldrop.processes.launcher import WorkerFailedError, run_worker
-from d2ldrop.processes.worker import Emit
+from d2ldrop.processes import launcher
+from d2ldrop.processes.jobs import Emit
+from d2ldrop.processes.jobs import Job as WorkerJob
+from d2ldrop.processes.launcher import WorkerFailedError
+from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.training.loop import begin_run, train_epochs
 
 Job = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ExperimentJob(WorkerJob):
+    """Train one arm for one seed, and measure."""
+
+    values: Job
+
+    def run(self, emit: Emit) -> None:
+        """Train and measure."""
+        train_and_measure(self.values, emit)
 
 
 def run_job(job: Job, on_epoch: Callable[[], None] | None = None) -> tuple[Job, dict[str, Any]]:
@@ -36,13 +48,12 @@ def run_job(job: Job, on_epoch: Callable[[], None] | None = None) -> tuple[Job, 
 
     with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
         try:
-            run_worker(
-                {"task": "d2ldrop.experiments.engine.job:train_and_measure", **job},
+            pythons = {job["backend"]: job["python"]} if job["python"] else {}
+            launcher.run_job(
+                ExperimentJob(job["backend"], job),
+                WorkerOptions(threads=1, timeout=job["timeout"], pythons=pythons),
                 on_event,
                 log=Path(folder) / "worker.log",
-                timeout=job["timeout"],
-                python=job["python"] or sys.executable,
-                environment=worker_environment(job["backend"], threads=1),
             )
         except (WorkerFailedError, OSError) as error:
             return job, {"error": str(error)}

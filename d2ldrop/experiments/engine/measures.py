@@ -8,8 +8,8 @@ import d2ldrop_numpy as numpy_backend
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.data.fashion_mnist import Dataset, to_network
-from d2ldrop.training.loop import Run
+from d2ldrop.data import Dataset, to_network
+from d2ldrop.training.run import Run
 
 SAMPLE = 10_000
 """Training images on which the error without dropout is measured: as many as there are to test."""

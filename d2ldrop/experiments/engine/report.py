@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from d2ldrop.comparison.table import data_title
+from d2ldrop.core.files import dump_json, write_bytes
 from d2ldrop.experiments.engine.execution import Plan
 from d2ldrop.experiments.engine.experiment import Experiment, Results
 from d2ldrop.experiments.engine.statistics import Comparison, compare
 from d2ldrop.frameworks import title
-from d2ldrop.training.folder import dump_json, write_bytes
 
 Tables = dict[str, dict[str, Comparison]]
 
