@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import json
 import signal
 import sys
 import tempfile
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -40,27 +40,24 @@ from d2ldrop.cli.options import (
     worker_options,
 )
 from d2ldrop.cli.progress import Progress
-from d2ldrop.comparison.runner import (
-    ROWS_OF,
-    Interrupted,
-    compare_backends,
-    plan_rows,
-    run_folder,
-)
-from d2ldrop.comparison.table import comparison_table, console, data_title, draw_curves, remarks
-from d2ldrop.comparison.workplace import Row, Workplace, laid_out
+from d2ldrop.comparison.curves import draw_curves
+from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES, Variant
+from d2ldrop.comparison.runner import Interrupted, compare_backends
+from d2ldrop.comparison.table import comparison_table, console, data_title, remarks
 from d2ldrop.core.checks import check_probability
-from d2ldrop.core.devices import device_name
-from d2ldrop.core.recipe import Recipe
+from d2ldrop.core.files import dump_json
 from d2ldrop.data import fashion_mnist as data_module
-from d2ldrop.data.fashion_mnist import DataError, StandInWarning
+from d2ldrop.data.fashion_mnist import DataError, Dataset, DataSource, StandInWarning
 from d2ldrop.frameworks import title
 from d2ldrop.prediction import scale_weights
-from d2ldrop.processes.environment import check_execution, check_threads
-from d2ldrop.processes.interpreters import check_backends, check_usable
-from d2ldrop.processes.launcher import WorkerFailedError, run_worker
-from d2ldrop.training.folder import RunFolder, dump_json, load_weights
+from d2ldrop.processes.interpreters import check_usable
+from d2ldrop.processes.jobs import EvaluateJob, ProbeJob, TrainJob
+from d2ldrop.processes.launcher import WorkerFailedError, run_job
+from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.shared_data import shared_data
+from d2ldrop.training.folder import NamedFolder, load_weights
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
+from d2ldrop.training.run import expected_identity
 
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, DataError)
 
@@ -137,43 +134,50 @@ def train(
     **options: Any,
 ) -> None:
     """Train the dropout MLP on one framework: BACKEND."""
-    check_backends([backend], pythons)
-    recipe = take_recipe(options)
-    row = Row(backend, implementation or "scratch")
-    recipe_for(backend, recipe, row.implementation)
-    device = device_name(device)
-    check_threads(threads)
-    check_execution(backend, execution)
-    folder = run_folder(out, name, resume=resume)
+    worker = WorkerOptions(device, threads, execution, timeout, pythons)
+    worker.choose_backends([backend])
+    variant = Variant(backend, implementation or "scratch")
+    recipe = recipe_for(backend, take_recipe(options), variant.implementation)
+    named = NamedFolder.claim("run", out, name, resume=resume)
+    folder = named.backend(variant.name)
+
+    def refuse_other_run(data: Dataset | None) -> None:
+        environment = worker.environment(backend)
+        expected = expected_identity(
+            backend, recipe, variant.implementation, record, worker.device, environment, data
+        )
+        folder.refuse_other(expected)
+
+    refuse_other_run(None)
     data = take_data(options)
-    path = folder / row.name
+    refuse_other_run(data)
     progress = Progress(quiet)
-    with laid_out(data) as scratch, progress:
-        place = Workplace(
-            folder, recipe, data, device, timeout, pythons, scratch, progress, threads, execution
+    with shared_data(data) as shared, progress:
+        job = TrainJob(
+            backend,
+            shared,
+            recipe,
+            folder.path,
+            implementation=variant.implementation,
+            device=worker.device,
+            resume=resume,
+            record=record,
         )
         try:
-            place.run(
-                row,
-                log=path / "worker.log",
-                task="train",
-                folder=str(path),
-                resume=resume,
-                record=record,
-            )
+            run_job(job, worker, partial(progress, variant.name), log=folder.log)
         except KeyboardInterrupt:
             progress.close()
-            _say_how_to_resume(folder)
+            _say_how_to_resume(named.path)
             raise
-    result = json.loads(RunFolder(path).result.read_text())
+    result = folder.read_result()
     last = result["epochs"][-1]
     loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"
     click.echo(
-        f"{title(row.name)} {result['framework_version']} on {data_title(result)}: "
+        f"{title(variant.name)} {result['framework_version']} on {data_title(result)}: "
         f"after {last['epoch']} epochs train loss {loss}, "
         f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
     )
-    click.echo(f"Results and weights: {path}")
+    click.echo(f"Results and weights: {folder.path}")
 
 
 def _say_how_to_resume(folder: Path) -> None:
@@ -187,7 +191,7 @@ def _say_how_to_resume(folder: Path) -> None:
 @cli.command()
 @click.argument("backends", nargs=-1, metavar="[BACKEND]...")
 @recipe_options
-@implementation_option(list(ROWS_OF))
+@implementation_option(list(IMPLEMENTATION_CHOICES))
 @data_options
 @run_options
 @worker_options
@@ -211,12 +215,7 @@ def compare(
 ) -> None:
     """Train on several frameworks, one after another, and compare them (default: all installed)."""
     recipe = take_recipe(options)
-    folder = run_folder(out, name, resume=options["resume"])
-    rows = plan_rows(folder, backends, recipe, options["implementation"], pythons)
-    check_threads(options["threads"])
-    for row in rows:
-        check_execution(row.backend, options["execution"])
-    data = take_data(options)
+    data = DataSource(*(options.pop(k) for k in ("dataset", "data_dir", "train_size", "test_size")))
     progress = Progress(quiet)
     interrupted = False
     with progress:
@@ -226,7 +225,7 @@ def compare(
                 recipe,
                 data=data,
                 out=out,
-                name=folder.name,
+                name=name,
                 pythons=pythons,
                 on_event=progress,
                 **options,
@@ -279,31 +278,30 @@ def bench(
     """
     if not importlib.util.find_spec("threadpoolctl"):
         raise ModuleNotFoundError('bench needs threadpoolctl: pip install "d2ldrop[bench]"')
-    from d2ldrop.bench import bench as driver
-    from d2ldrop.bench import report
+    from d2ldrop.bench.driver import run_benchmark
+    from d2ldrop.bench.pictures import draw
+    from d2ldrop.bench.tables import remarks as bench_remarks
+    from d2ldrop.bench.tables import table as bench_table
 
-    names, folder = driver.plan(backends, rounds, threads, execution, out, name, pythons)
-    data = take_data(options)
-    progress = Progress(quiet)
-    with progress:
-        summary = driver.run_benchmark(
+    worker = WorkerOptions(threads=threads, execution=execution, timeout=timeout, pythons=pythons)
+    source = data_module.DataSource(**options)
+    with Progress(quiet) as progress:
+        summary = run_benchmark(
             kind,
-            names,
-            data,
+            backends,
+            source,
             rounds=rounds,
-            threads=threads,
-            execution=execution,
-            timeout=timeout,
-            pythons=pythons,
-            folder=folder,
+            options=worker,
+            out=out,
+            name=name,
             on_event=progress,
         )
     terminal = console()
-    terminal.print(report.table(summary))
-    for line in report.remarks(summary):
+    terminal.print(bench_table(summary))
+    for line in bench_remarks(summary):
         terminal.print(line, markup=False, highlight=False)
-    report.draw(summary)
-    terminal.print(f"Figures and picture: {folder}", markup=False, highlight=False)
+    draw(summary)
+    terminal.print(f"Figures and picture: {summary['folder']}", markup=False, highlight=False)
     sys.exit(1 if any("error" in row for row in summary["backends"].values()) else 0)
 
 
@@ -331,28 +329,18 @@ def evaluate(
     **options: Any,
 ) -> None:
     """Test loss and accuracy of saved WEIGHTS (weights.safetensors), on any framework."""
-    check_backends([backend], pythons)
-    device = device_name(device)
+    worker = WorkerOptions(device, pythons=pythons)
+    worker.choose_backends([backend])
     dropout = [check_probability(p, "original_dropout") for p in original_dropout or (0, 0)]
     arrays = scale_weights(load_weights(weights), dropout)
     data = take_data(options)
     found: dict[str, Any] = {}
-    with laid_out(data) as scratch:
-        place = Workplace(
-            scratch,
-            Recipe(),
-            data,
-            device,
-            300,
-            pythons,
-            scratch,
-            lambda _, event: found.update(event),
-        )
-        log = scratch / "worker.log"
-        row = Row.named(backend)
-        save_file(arrays, scratch / "weights.safetensors")
+    with shared_data(data) as shared, tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+        file = Path(folder) / "weights.safetensors"
+        save_file(arrays, file)
+        job = EvaluateJob(backend, shared, file, worker.device)
         with Console(stderr=True).status(f"{title(backend)} evaluates"):  # on a terminal alone
-            place.run(row, log=log, task="evaluate", weights=str(scratch / "weights.safetensors"))
+            run_job(job, worker, found.update, log=Path(folder) / "worker.log")
     loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
     click.echo(
         f"{title(backend)}: test loss {loss}, test accuracy {found['accuracy']:.4f} "
@@ -374,26 +362,20 @@ def backends(pythons: dict[str, str]) -> None:
         # On a terminal alone; each takes a second or two.
         for name in tqdm(names, "starting each", leave=False, disable=None):
             log = Path(folder) / f"{name}.log"
-            table.add_row(name, title(name), *_probe(name, pythons.get(name), log))
+            table.add_row(name, title(name), *_probe(name, pythons, log))
     console().print(table)
 
 
-def _probe(name: str, python: str | None, log: Path) -> tuple[str, str, str]:
+def _probe(name: str, pythons: dict[str, str], log: Path) -> tuple[str, str, str]:
     """Version, state and devices of a framework, found out in a process of its own."""
-    if not (python or is_installed(name)):
+    if not (name in pythons or is_installed(name)):
         return "", f"not installed: {escape(install_hint(name))}", ""
     found: dict[str, Any] = {}
     try:
-        run_worker(
-            {"task": "probe", "backend": name},
-            found.update,
-            log=log,
-            timeout=120,
-            python=python or sys.executable,
-        )
+        run_job(ProbeJob(name), WorkerOptions(timeout=120, pythons=pythons), found.update, log=log)
     except WorkerFailedError as error:
         return "", f"[bold red]broken[/]: {escape(str(error))}", ""
-    where = " (--python)" if python else ""
+    where = " (--python)" if name in pythons else ""
     return found["version"], f"[green]ready[/]{where}", ", ".join(found["devices"])
 
 

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from d2ldrop.core.imports import explained
+from d2ldrop.core.machine import cores
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
 from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
-from d2ldrop.core.machine import cores
 
 os.environ.setdefault("OMP_NUM_THREADS", str(cores()))  # paddle's import would set it to 1
 

@@ -109,6 +109,10 @@ class NamedFolder:
             for folder in sorted(self.path.iterdir()):
                 RunFolder(folder).refuse_overwrite()
         for kind in self._held():
+            if kind == "benchmark":  # it cannot be resumed
+                raise FileExistsError(
+                    f"{self.path} holds a benchmark: choose another folder (--name)"
+                )
             raise FileExistsError(_already(self.path, _a(kind)))
 
     def _refuse_other_kind(self) -> None:

@@ -13,7 +13,7 @@ from IPython.display import Markdown
 
 import d2ldrop
 from d2ldrop import handwritten
-from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
 
 # Colours for the colour-blind; line styles and markers for everybody, and for print.
 plt.rc("axes", prop_cycle=cycler(color=COLOURS, linestyle=STYLES, marker=MARKERS), grid=True)

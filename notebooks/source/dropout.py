@@ -16,7 +16,7 @@ from cycler import cycler
 from IPython.display import Markdown, display
 
 import d2ldrop
-from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
 from d2ldrop.core.noise import noise_layer
 from d2ldrop.d2l import Animator
 from d2ldrop.data.fashion_mnist import to_network

@@ -18,7 +18,7 @@ from cycler import cycler
 from IPython.display import Markdown
 
 import d2ldrop
-from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
 from d2ldrop.processes.environment import worker_environment
 
 plt.rc("axes", grid=True)

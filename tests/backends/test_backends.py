@@ -11,7 +11,7 @@ import pytest
 
 from d2ldrop import Recipe, initial_weights
 from d2ldrop.backend import Backend
-from d2ldrop.comparison.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
+from d2ldrop.comparison.lockstep import NUM_NUDGES, Lockstep, largest_difference, yardstick
 from d2ldrop.core.randomness import dropout_mask, nudged
 from d2ldrop.data.fashion_mnist import Dataset
 from d2ldrop.data.stand_in import stand_in

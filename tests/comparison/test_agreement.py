@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d2ldrop.comparison.agreement import Lockstep, largest_difference, yardstick
+from d2ldrop.comparison.lockstep import Lockstep, largest_difference, yardstick
 
 
 def weights(*values: float) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:

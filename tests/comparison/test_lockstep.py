@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe, available_backends, load_data
-from d2ldrop.comparison.agreement import Lockstep
+from d2ldrop.comparison.lockstep import Lockstep
 from d2ldrop.comparison.lockstep import Check, difference, take_first_steps, take_reference_steps
 from d2ldrop.comparison.runner import ignore
 from d2ldrop.comparison.workplace import Row, Workplace, laid_out

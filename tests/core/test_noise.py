@@ -12,7 +12,7 @@ from scipy import stats
 
 from d2ldrop import Recipe, initial_weights, scale_weights, train
 from d2ldrop.backend import Backend
-from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
+from d2ldrop.comparison.lockstep import NUM_NUDGES, largest_difference, yardstick
 from d2ldrop.core.noise import NOISES, draw_noise, dropout_in, noisy_input, strength
 from d2ldrop.core.randomness import dropout_mask, nudged
 from d2ldrop.data.fashion_mnist import Dataset

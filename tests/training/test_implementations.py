@@ -12,7 +12,7 @@ from scipy import stats
 
 from d2ldrop import Recipe, compare_backends, initial_weights, load_data, train
 from d2ldrop.backend import Backend, is_installed
-from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
+from d2ldrop.comparison.lockstep import NUM_NUDGES, largest_difference, yardstick
 from d2ldrop.core.randomness import nudged
 from d2ldrop.data.fashion_mnist import Dataset
 from d2ldrop.data.stand_in import stand_in

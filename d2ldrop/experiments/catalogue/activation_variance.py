@@ -11,7 +11,7 @@ from d2ldrop.experiments.engine.figures import curves, panels
 from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.training.layer_statistics import hidden_statistics
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

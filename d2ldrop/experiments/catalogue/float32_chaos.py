@@ -17,7 +17,7 @@ from d2ldrop.experiments.engine.definition import Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import panels, style
 from d2ldrop.experiments.engine.results import Entries, Float64, Results
 from d2ldrop.frameworks import title
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

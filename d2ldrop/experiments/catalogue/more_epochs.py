@@ -11,7 +11,7 @@ from d2ldrop.experiments.engine.figures import metric_curves
 from d2ldrop.experiments.engine.measures import train_error
 from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 WITH, WITHOUT = "with dropout", "without"
 LABELS = {

@@ -17,7 +17,7 @@ from d2ldrop.experiments.engine.measures import error_percent
 from d2ldrop.experiments.engine.results import Entries, Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.prediction import predict_mc
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from d2ldrop.backend import get_backend
 from d2ldrop.data.fashion_mnist import Dataset, to_network
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 SAMPLE = 10_000
 """Training images on which the training error is measured: as many as there are test images."""
