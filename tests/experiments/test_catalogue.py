@@ -23,9 +23,7 @@ def made_up(arms: dict[str, dict[str, Any]]) -> Results:
     """Results of three seeds: each arm has the given values, and a little spread."""
     runs = {
         (name, seed): {
-            "measured": [
-                {key: value + WIGGLE[(seed + i) % 3] for key, value in values.items()}
-            ]
+            "measured": [{key: value + WIGGLE[(seed + i) % 3] for key, value in values.items()}]
         }
         for i, (name, values) in enumerate(arms.items())
         for seed in range(3)
