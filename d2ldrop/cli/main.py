@@ -278,29 +278,30 @@ def bench(
     """
     if not importlib.util.find_spec("threadpoolctl"):
         raise ModuleNotFoundError('bench needs threadpoolctl: pip install "d2ldrop[bench]"')
-    from d2ldrop.bench import bench as driver
-    from d2ldrop.bench import report
+    from d2ldrop.bench.driver import run_benchmark
+    from d2ldrop.bench.pictures import draw
+    from d2ldrop.bench.tables import remarks as bench_remarks
+    from d2ldrop.bench.tables import table as bench_table
 
     worker = WorkerOptions(threads=threads, execution=execution, timeout=timeout, pythons=pythons)
-    names, folder = driver.plan(backends, rounds, out, name, worker)
-    data = take_data(options)
-    progress = Progress(quiet)
-    with progress:
-        summary = driver.run_benchmark(
+    source = data_module.DataSource(**options)
+    with Progress(quiet) as progress:
+        summary = run_benchmark(
             kind,
-            names,
-            data,
+            backends,
+            source,
             rounds=rounds,
-            folder=folder,
-            on_event=progress,
             options=worker,
+            out=out,
+            name=name,
+            on_event=progress,
         )
     terminal = console()
-    terminal.print(report.table(summary))
-    for line in report.remarks(summary):
+    terminal.print(bench_table(summary))
+    for line in bench_remarks(summary):
         terminal.print(line, markup=False, highlight=False)
-    report.draw(summary)
-    terminal.print(f"Figures and picture: {folder}", markup=False, highlight=False)
+    draw(summary)
+    terminal.print(f"Figures and picture: {summary['folder']}", markup=False, highlight=False)
     sys.exit(1 if any("error" in row for row in summary["backends"].values()) else 0)
 
 

@@ -1,1 +1,1 @@
-"""The experiments, one module each."""
+"""The experiments, one module each: every module defines ``EXPERIMENT``."""
