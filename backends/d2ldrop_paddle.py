@@ -131,7 +131,7 @@ def concise_step(net: nn.Layer, trainer: optimizer.SGD, X: Array, y: Array) -> t
     """One step of the optimiser; the batch's loss and logits."""
     net.train()
     logits = net(X)
-    loss = nn.functional.cross_entropy(logits, y)
+    loss = nn.CrossEntropyLoss()(logits, y)
     trainer.clear_grad()
     loss.backward()
     trainer.step()

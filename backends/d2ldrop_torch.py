@@ -127,7 +127,7 @@ def concise_step(net: nn.Module, trainer: optim.SGD, X: Array, y: Array) -> tupl
     """One step of the optimiser; the batch's loss and logits."""
     net.train()
     logits = net(X)
-    loss = nn.functional.cross_entropy(logits, y)
+    loss = nn.CrossEntropyLoss()(logits, y)
     trainer.zero_grad()
     loss.backward()
     trainer.step()

@@ -84,7 +84,7 @@ class Backend(Protocol[Array]):
         X: Array,
         y: Array,
         lr: float,
-        noise: Noise = NO_NOISE,
+        noise: Noise,
         weight_decay: float = 0,
     ) -> tuple[list[Array], Array, Array]:
         """One step of SGD: the new parameters, and loss and logits before the update.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from d2ldrop.backend import Backend, get_backend
+from d2ldrop.backend import get_backend
 from d2ldrop.bench.machine import machine_of_worker
 from d2ldrop.bench.timing import in_turn, repeats, seconds
 from d2ldrop.core.randomness import initial_weights
@@ -21,8 +21,13 @@ from d2ldrop.data import Dataset, to_network
 from d2ldrop.layer import dropout_layer
 from d2ldrop.processes.jobs import Emit, Job
 from d2ldrop.processes.shared_data import SharedData
-from d2ldrop.training.implementations import make_model
-from d2ldrop.training.loop import begin_run, peak_rss_bytes, train_epochs, train_steps
+from d2ldrop.training.loop import (
+    begin_epoch,
+    begin_run,
+    peak_rss_bytes,
+    train_chunks,
+    train_epochs,
+)
 
 BATCH_SIZES = (16, 64, 256, 1024, 4096, 16384)
 WIDTHS = (64, 256, 1024, 4096)
@@ -112,7 +117,7 @@ def _own_dropout(peers: Any, X: Any, p: float, backward: bool) -> None:
 
 def measure_growth(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
     """Measure the seconds of one image by batch size, by hidden width and by dtype."""
-    data, backend = job.shared.load(), get_backend(job.backend)
+    data = job.shared.load()
     plain = Recipe()
     varied = [
         *(
@@ -125,7 +130,7 @@ def measure_growth(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]
     cases = [(dtype, *case) for dtype in ("float32", "float64") for case in varied]
     results = []
     for done, (dtype, what, value, recipe) in enumerate(cases, start=1):
-        steps = _endless_steps(backend, replace(recipe, dtype=dtype), data)
+        steps = _endless_steps(job.backend, replace(recipe, dtype=dtype), data)
         next(steps)  # warm-up; a compiled step is traced here
         number = repeats(partial(_seconds_per_step, steps, 1), 0.3)
         timings = [_seconds_per_step(steps, number) for _ in range(job.rounds)]
@@ -148,7 +153,7 @@ def _seconds_per_step(steps: Iterator[int], number: int) -> float:
     return (time.perf_counter() - start) / taken
 
 
-def _endless_steps(backend: Backend[Any], recipe: Recipe, data: Dataset) -> Iterator[int]:
+def _endless_steps(backend: str, recipe: Recipe, data: Dataset) -> Iterator[int]:
     """Train on whole batches, epoch after epoch; yield the number of steps of each chunk.
 
     The steps of a chunk are finished when it is yielded.
@@ -159,9 +164,8 @@ def _endless_steps(backend: Backend[Any], recipe: Recipe, data: Dataset) -> Iter
     )
     weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
     for epoch in count():
-        model = make_model("scratch", backend, weights, recipe, 0, "cpu")
-        for steps, _, logits in train_steps(model, data, recipe, epoch):
-            backend.to_numpy(logits)
+        model = begin_epoch(backend, "scratch", weights, recipe, 0)
+        for steps, _ in train_chunks(model, data, recipe, epoch):
             yield len(steps)
 
 
