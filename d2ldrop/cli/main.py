@@ -25,7 +25,6 @@ from rich.table import Table
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
-import d2ldrop
 from d2ldrop.backend import backend_names, install_hint, is_installed
 from d2ldrop.cli.experiment import experiment
 from d2ldrop.cli.options import (
@@ -58,6 +57,7 @@ from d2ldrop.processes.shared_data import shared_data
 from d2ldrop.training.folder import NamedFolder, load_weights
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
 from d2ldrop.training.run import expected_identity
+from d2ldrop.version import __version__
 
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, DataError)
 
@@ -105,7 +105,7 @@ def _show_warning(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(d2ldrop.__version__, prog_name="d2ldrop")
+@click.version_option(__version__, prog_name="d2ldrop")
 def cli() -> None:
     """Dropout, side by side: one training run on NumPy, PyTorch, TensorFlow, MXNet and Paddle."""
 
