@@ -137,7 +137,7 @@ def test_a_failing_worker_is_an_error_and_status_1(tmp_path: Path) -> None:
         (("train",), "Missing argument 'BACKEND'"),
         (("train", "numpy", "--seed", "-1"), "seed must be an integer in"),
         (("train", "numpy", "--seed", "x"), "'x' is not a valid integer"),
-        (("train", "numpy", "--resume"), "--resume needs the --name"),
+        (("train", "numpy", "--resume"), "(--resume) needs the name (--name)"),
         (("train", "numpy", "--dataset", "fashion-mnist", "--data-dir", "."), "lacks train-images"),
         (("evaluate", "no.safetensors", "--backend", "numpy"), "no weights at no.safetensors"),
         (("evaluate", "no.safetensors"), "Missing option '--backend'"),
