@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import metric_curves
 from d2ldrop.experiments.engine.measures import train_error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.experiments.engine.definition import Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import panels, style
 from d2ldrop.experiments.engine.results import Entries, Float64, Results

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.experiments.engine.results import Arm, Entries, Results
 from d2ldrop.training.run import Run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import DataSource
+from d2ldrop.data import DataSource
 from d2ldrop.experiments import find_experiment
 from d2ldrop.processes.jobs import Emit, Job
 from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job

@@ -10,7 +10,7 @@ from typing import Any
 
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.fashion_mnist import Dataset, DataSource
+from d2ldrop.data import Dataset, DataSource
 from d2ldrop.experiments import Arm, Experiment, Setting, find_experiment
 from d2ldrop.experiments.engine.jobs import ExperimentJob
 from d2ldrop.processes.interpreters import check_usable, usable_backends
