@@ -1,9 +1,11 @@
-# make setup         .venv with everything in requirements.lock, and the package
+# make setup         make .venv with everything in requirements.lock, and the package
 # make compare       train on every framework and compare: the main job
-# make test          static checks, then all tests
-# make test-oldest   the quick tests again, on the oldest versions that pyproject.toml admits
-# make lint          the static checks alone
+# make test          run the static checks, then all tests
+# make test-oldest   run the quick tests on the oldest versions that pyproject.toml admits
+# make lint          run the static checks
+# make docs-tables   write the tables of the documentation again
 # make lock          compute requirements.lock again
+# make help          print this list
 #
 # PYTHON=/path/to/python3.12 chooses another Python.
 
@@ -29,7 +31,7 @@ ifeq ($(shell uname -sm),Linux x86_64)
 export D2LDROP_TEST_BACKENDS ?= numpy torch tensorflow mxnet paddle
 endif
 
-.PHONY: setup compare test test-oldest lint lock
+.PHONY: setup compare test test-oldest lint docs-tables lock help
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -62,6 +64,14 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python docs/tables.py --check
+
+docs-tables: $(READY)
+	$(BIN)/python docs/tables.py
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p; s/^# \(PYTHON=.*\)/\1/p' $(firstword $(MAKEFILE_LIST))
 
 # The notebooks, each in a process of its own, then the tests; their line is the last.
 test: $(READY) lint

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from d2ldrop.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from d2ldrop.backend import available_backends, backend_names, get_backend
     from d2ldrop.comparison.runner import compare_backends
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from d2ldrop.training.loop import evaluate, train
     from d2ldrop.training.run import EpochResult, Run
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "backend": ("available_backends", "backend_names", "get_backend"),
@@ -43,7 +44,7 @@ _HOMES = {
         "weight_scaling",
     ),
     "comparison.runner": ("compare_backends",),
-    "data.fashion_mnist": ("Dataset", "load_data"),
+    "data.dataset": ("Dataset", "load_data"),
     "frameworks": ("title",),
     "layer": ("dropout_backward", "dropout_layer"),
     "core.fast_masks": ("dropout_mask",),

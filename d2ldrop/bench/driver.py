@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import d2ldrop
 from d2ldrop.bench.measure import BenchmarkJob
 from d2ldrop.bench.startup import time_startup
 from d2ldrop.core.checks import check_integer
@@ -17,6 +16,7 @@ from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.shared_data import SharedData, shared_data
 from d2ldrop.training.folder import NamedFolder
+from d2ldrop.version import __version__
 
 KINDS = ("layer", "train", "startup", "growth")
 OnBenchmarkEvent = Callable[[str, Event], None]
@@ -73,7 +73,7 @@ def run_benchmark(
                 results[backend] = {"error": str(error)}
     summary = {
         "kind": kind,
-        "d2ldrop_version": d2ldrop.__version__,
+        "d2ldrop_version": __version__,
         "machine": machine(),
         "rounds": rounds,
         "dataset": dataset.name,

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import d2ldrop
 from d2ldrop.comparison.lockstep import (
     Check,
     Lockstep,
@@ -33,6 +32,7 @@ from d2ldrop.training.folder import FORMAT, NamedFolder
 from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.layer_statistics import check_record
 from d2ldrop.training.run import expected_identity
+from d2ldrop.version import __version__
 
 OnVariantEvent = Callable[[str, Event], None]
 """Called with a variant's name, "torch" or "torch-concise", and a report of its worker."""
@@ -265,7 +265,7 @@ class Comparison:
             "format": FORMAT,
             "name": folder.path.name,
             "folder": str(folder.path),
-            "d2ldrop_version": d2ldrop.__version__,
+            "d2ldrop_version": __version__,
             "machine": machine(),
             "dataset": self.data.name,
             **self.asked.identity(self.data),

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import d2ldrop
 from d2ldrop.core.machine import machine, numeric_environment, recorded_environment
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
 from d2ldrop.training.layer_statistics import EpochActivations
+from d2ldrop.version import __version__
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class RunIdentity:
             record=tuple(record),
             numpy_version=np.__version__,
             python_version=platform.python_version(),
-            d2ldrop_version=d2ldrop.__version__,
+            d2ldrop_version=__version__,
             environment=recorded_environment(),
             machine=machine(),
         )

@@ -13,22 +13,10 @@ import pytest
 from d2ldrop import compare_backends
 from d2ldrop.core.machine import RECORDED_VARIABLES, THREAD_VARIABLES
 from d2ldrop.core.recipe import Recipe
-<<<<<<< HEAD
-from d2ldrop.data import load_data
-from d2ldrop.processes.environment import (
-    MEMORY,
-    RECORDED,
-    THREADS,
-    check_execution,
-    check_threads,
-    worker_environment,
-)
-=======
 from d2ldrop.data import load_data
 from d2ldrop.processes.environment import MEMORY, check_execution, worker_environment
 from d2ldrop.training.folder import first_difference
 from d2ldrop.training.run import expected_identity
->>>>>>> wt-p
 from tests.cli.test_cli import SMALL, d2ldrop
 
 AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"

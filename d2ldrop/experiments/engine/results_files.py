@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import asdict
 
-import d2ldrop
 from d2ldrop.comparison.table import data_title
 from d2ldrop.core.files import write_bytes, write_json
 from d2ldrop.core.machine import machine
@@ -13,6 +12,7 @@ from d2ldrop.experiments.engine.plan import Plan
 from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.results_table import ComparedMetrics
 from d2ldrop.frameworks import title
+from d2ldrop.version import __version__
 
 
 def save_results(plan: Plan, results: Results, compared: ComparedMetrics) -> None:
@@ -23,7 +23,7 @@ def save_results(plan: Plan, results: Results, compared: ComparedMetrics) -> Non
     experiment, folder = plan.experiment, plan.folder.path
     content = {
         **plan.to_dict(),
-        "d2ldrop_version": d2ldrop.__version__,
+        "d2ldrop_version": __version__,
         "machine": machine(),
         "question": experiment.question,
         "seeds": results.seeds,
