@@ -16,8 +16,8 @@ from d2ldrop.handwritten import (
     forward_propagation,
     forward_propagation_with_dropout,
     gradient_check,
-    gradient_checking,
     initialize_parameters,
+    network,
     predict,
     toy_data,
     train,
@@ -300,7 +300,7 @@ def test_gradient_check_sees_one_wrong_gradient(name: str, monkeypatch: pytest.M
 
     X, Y, parameters = example((2, 8, 4, 1), m=20)
     assert gradient_check(parameters, X, Y) < 1e-7
-    monkeypatch.setattr(gradient_checking, "backward_propagation_with_dropout", wrong)
+    monkeypatch.setattr(network, "backward_propagation_with_dropout", wrong)
     assert gradient_check(parameters, X, Y) > 1e-7
 
 

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 READMES = ["README.md", "README.zh-CN.md"]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").glob("*.md"))  # docs/README.md is the first
 DOCUMENTS = [*(ROOT / name for name in READMES), *PAGES, ROOT / "CONTRIBUTING.md"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -41,7 +41,7 @@ def test_a_readme_is_short(readme: str) -> None:
 @pytest.mark.parametrize("readme", READMES)
 def test_a_readme_links_to_every_page(readme: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
-    assert [page.name for page in PAGES if f"docs/{page.name}" not in text] == []
+    assert [page.name for page in PAGES[1:] if f"docs/{page.name}" not in text] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
