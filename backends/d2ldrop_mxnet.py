@@ -34,7 +34,7 @@ def devices() -> list[str]:
 def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
     """An array with the values, shape and dtype of ``array``."""
     if device == "cpu" and array.dtype != bool and array.size and array.flags.carray:
-        compact = np.ndarray(array.shape, array.dtype, array)  # resets odd strides, as of X[:, None]
+        compact = np.ndarray(array.shape, array.dtype, array)  # X[:, None] may have odd strides
         return mx.nd.from_dlpack(compact.__dlpack__()).as_np_ndarray()  # shares the memory
     context = mx.cpu() if device == "cpu" else mx.gpu(int(device.removeprefix("gpu:")))
     return mx.np.array(array, dtype=array.dtype, ctx=context)

@@ -56,7 +56,7 @@ def read_json(path: Path) -> Any:
 
 
 def with_nan(value: Any) -> Any:
-    """``value`` with each null in a dict replaced by NaN: the inverse of ``dump_json`` for numbers."""
+    """``value`` with NaN for each null in a dict; the inverse of ``dump_json`` for numbers."""
     if isinstance(value, dict):
         return {k: math.nan if v is None else with_nan(v) for k, v in value.items()}
     return [with_nan(v) for v in value] if isinstance(value, list) else value

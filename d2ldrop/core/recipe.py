@@ -1,4 +1,4 @@
-"""``Recipe``: the hyper-parameters of a run. The command line builds its options from the fields."""
+"""``Recipe``: the hyper-parameters of a run. The command line takes its options from it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Recipe:
     noise: str = _field("dropout", "Noise in the hidden layers; --dropout is its strength.", NOISES)
     schedule: str = _field(
         "constant",
-        "Epochs with noise: constant (all), early:E (the first E), late:E (those after the first E) "
+        "Epochs with noise: constant (all), early:E (the first E), late:E (all after the first E) "
         "or linear:E (the noise decreases to 0 over E epochs).",
     )
     scaling: str = _field(
