@@ -230,7 +230,7 @@ def get_backend(name: str) -> Backend[Any]:
 
 
 def get_train_steps(name: str) -> TrainSteps | None:
-    """The compiled training steps of a framework; None if it has none. Raises as ``get_backend``."""
+    """The compiled training steps of a framework; None if it has none. Errors: ``get_backend``."""
     get_backend(name)
     entry = _entry_points("d2ldrop.compiled").get(name)
     if entry is None:

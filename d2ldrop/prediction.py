@@ -286,5 +286,7 @@ def _check_dropout(dropout: Sequence[float], count: int) -> list[float]:
     if not isinstance(dropout, (tuple, list, np.ndarray)):
         raise TypeError(f"dropout must be {count} values, one per hidden layer, got {dropout!r}")
     if len(dropout) != count:
-        raise ValueError(f"dropout must be {count} values, one per hidden layer, got {len(dropout)}")
+        raise ValueError(
+            f"dropout must be {count} values, one per hidden layer, got {len(dropout)}"
+        )
     return [check_probability(p, "dropout") for p in dropout]
