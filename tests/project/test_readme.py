@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -82,17 +83,22 @@ def test_the_commands_exist() -> None:
             assert option in text, f"d2ldrop {name} {option}"
 
 
+def locked(package: str) -> str:
+    found = re.search(rf"^{package}==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
 def test_the_tables_are_those_that_the_program_makes() -> None:
+    if version("click") != locked("click"):
+        pytest.skip("the tables of options are made with the locked click, which words them")
     command = [sys.executable, "docs/tables.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_pre_commit_has_the_locks_ruff() -> None:
-    locked = re.search(r"^ruff==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
-    assert locked is not None
-    assert f"rev: v{locked[1]}" in hooks
+    assert f"rev: v{locked('ruff')}" in (ROOT / ".pre-commit-config.yaml").read_text()
 
 
 def test_no_module_is_long() -> None:
