@@ -2,36 +2,22 @@
 
 What is particular to MXNet:
 
-- Retired in 2023. Version 1.9.1 reads names that NumPy has removed: ``mxnet_import`` gives them.
-- Without ``use_np`` a shape () or (0, 3) means "unknown"; the decorator sets that right for a call.
-- Operations are queued: a result is there when its values are read.
-- ``nn.Dense`` keeps W as outputs × inputs, the transpose of the book's.
+- ``use_np`` gives one call NumPy semantics: without them, () and (0, 3) mean unknown shapes.
+- ``fully_connected`` takes W as outputs × inputs; ``X @ W + b`` would take twice as long.
 """
 
-# pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportOptionalMemberAccess=false
-# pyright: reportOperatorIssue=false, reportOptionalOperand=false, reportArgumentType=false
-# (mxnet has no types: it makes most of its functions while it is imported.)
-from __future__ import annotations
+from typing import TypeAlias
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
-
+import mxnet as mx
 import numpy as np
-import numpy.typing as npt
+from mxnet import autograd, npx
+from mxnet.gluon import Trainer, nn
+from mxnet.util import use_np
 
-from d2ldrop.core.imports import mxnet_import
-from d2ldrop.core.noise import noise_layer
-
-with mxnet_import():
-    import mxnet as mx
-    from mxnet import autograd, gluon, npx
-    from mxnet.gluon import nn
-    from mxnet.util import use_np
+from d2ldrop.core.arrays import Arrays, NumPyArray, Rates
+from d2ldrop.core.noise import NO_NOISE, Noise, noise_layer
 
 Array: TypeAlias = mx.np.ndarray
-Masks: TypeAlias = tuple[Array | None, Array | None]
-Net: TypeAlias = gluon.Block
-Trainer: TypeAlias = gluon.Trainer
 
 
 def is_array(x: object) -> bool:
@@ -45,16 +31,16 @@ def devices() -> list[str]:
 
 
 @use_np
-def from_numpy(array: npt.NDArray[Any], device: str = "cpu") -> Array:
-    """An array with the values of ``array``, same shape and dtype."""
+def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
+    """An array with the values, shape and dtype of ``array``."""
     if device == "cpu" and array.dtype != bool and array.size and array.flags.carray:
-        compact = np.ndarray(array.shape, array.dtype, array)  # X[:, None] may have other strides
-        return mx.nd.from_dlpack(compact.__dlpack__()).as_np_ndarray()  # it shares the memory
-    kind, _, index = device.partition(":")
-    return mx.np.array(array, dtype=array.dtype, ctx=mx.Context(kind, int(index or 0)))
+        compact = np.ndarray(array.shape, array.dtype, array)  # X[:, None] may have odd strides
+        return mx.nd.from_dlpack(compact.__dlpack__()).as_np_ndarray()  # shares the memory
+    context = mx.cpu() if device == "cpu" else mx.gpu(int(device.removeprefix("gpu:")))
+    return mx.np.array(array, dtype=array.dtype, ctx=context)
 
 
-def to_numpy(x: Array) -> npt.NDArray[Any]:
+def to_numpy(x: Array) -> NumPyArray:
     """The values of ``x``."""
     return x.asnumpy()
 
@@ -66,50 +52,33 @@ def manual_seed(seed: int) -> None:
 
 @use_np
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6).
-
-    A mask of numbers is scaled already.
-    """
+    """Drop each element with probability dropout and divide the rest by 1 - dropout (D2L 4.6)."""
     if dropout == 0:
         return X
     if dropout == 1:
-        return 0 * X  # zeros that X's gradient, zero too, flows through
+        return 0 * X  # zeros, through which gradients still flow
     if mask is None:
         mask = mx.np.random.uniform(size=X.shape, ctx=X.ctx) >= dropout
-    if mask.dtype == bool:
-        mask = mask.astype(X.dtype) / (1 - dropout)
-    return mask.as_in_ctx(X.ctx) * X
+    mask = mask.astype(X.dtype)
+    return mask * X / (1 - dropout)
 
 
-@use_np
-def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
-    """Trainable parameters with the values of ``arrays``."""
+def init_params(arrays: Arrays, device: str = "cpu") -> list[Array]:
+    """Trainable copies of ``arrays``."""
     params = [from_numpy(array.copy(), device) for array in arrays]
     for param in params:
         param.attach_grad()
     return params
 
 
-@use_np
-def mlp(
-    params: list[Array],
-    X: Array,
-    dropout: tuple[float, float] = (0, 0),
-    masks: Masks = (None, None),
-    noise: str = "dropout",
-) -> Array:
+def mlp(params: list[Array], X: Array, noise: Noise = NO_NOISE) -> Array:
     """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
-    H1 = npx.activation(linear(X, W1, b1), act_type="relu")
-    H1, W2 = noise_layer(dropout_layer, H1, W2, dropout[0], masks[0], noise)
-    H2 = npx.activation(linear(H1, W2, b2), act_type="relu")
-    H2, W3 = noise_layer(dropout_layer, H2, W3, dropout[1], masks[1], noise)
-    return linear(H2, W3, b3)
-
-
-def linear(X: Array, W: Array, b: Array) -> Array:
-    """X @ W + b: in one operation, for the gradient of a broadcast + takes as long as a product."""
-    return npx.fully_connected(X, W.T, b, num_hidden=len(b), no_bias=False)
+    H1 = npx.relu(npx.fully_connected(X, W1.T, b1, num_hidden=len(b1), no_bias=False))
+    H1, W2 = noise_layer(dropout_layer, H1, W2, noise[0])
+    H2 = npx.relu(npx.fully_connected(H1, W2.T, b2, num_hidden=len(b2), no_bias=False))
+    H2, W3 = noise_layer(dropout_layer, H2, W3, noise[1])
+    return npx.fully_connected(H2, W3.T, b3, num_hidden=len(b3), no_bias=False)
 
 
 @use_np
@@ -120,90 +89,72 @@ def cross_entropy(logits: Array, y: Array) -> Array:
 
 @use_np
 def train_step(
-    params: list[Array],
-    X: Array,
-    y: Array,
-    lr: float,
-    dropout: tuple[float, float],
-    masks: Masks = (None, None),
-    noise: str = "dropout",
-    weight_decay: float = 0,
+    params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
+    """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
     with autograd.record():
-        logits = mlp(params, X, dropout, masks, noise)
+        logits = mlp(params, X, noise)
         loss = cross_entropy(logits, y)
-        objective = lr * loss
-    objective.backward()
+    loss.backward()
     for param in params:
-        step = param.grad  # lr times the gradient
-        if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
-            step = step + lr * weight_decay * param
-        param -= step
+        grad = param.grad
+        if weight_decay and param.ndim == 2:  # a matrix of weights, not a bias
+            grad = grad + weight_decay * param
+        param -= lr * grad
     return params, loss.detach(), logits.detach()
 
 
-@use_np
 def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
-    """Shorten each unit's incoming weights, a column of W, to a norm of at most ``max_norm``."""
+    """Limit the norm of each unit's incoming weights, a column of W, to ``max_norm``."""
     for W in params[::2]:
         W /= mx.np.maximum(mx.np.linalg.norm(W, axis=0) / max_norm, 1)
     return params
 
 
-@use_np
 def predict(params: list[Array], X: Array) -> Array:
-    """Logits (n, 10) of images X (n, 784), without dropout."""
+    """Logits (n, 10) of images X (n, 784), without noise."""
     return mlp(params, X)
 
 
 @use_np
 def concise_mlp(
-    arrays: Sequence[npt.NDArray[Any]],
-    dropout: tuple[float, float],
-    lr: float,
-    noise: str = "dropout",
-    device: str = "cpu",
-) -> tuple[Net, Trainer]:
-    """The network of Gluon's own layers, weights as in ``arrays``, and its optimiser."""
+    arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
+) -> tuple[nn.Block, Trainer]:
+    """A network of Gluon's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = arrays
-    axes = (0,) if noise == "unit" else ()  # a mask is shared along these
     net = nn.Sequential()
     net.add(
         nn.Dense(len(b1), "relu", in_units=len(W1), dtype=W1.dtype),
-        nn.Dropout(dropout[0], axes),
+        nn.Dropout(dropout[0], (0,) if noise == "unit" else ()),
         nn.Dense(len(b2), "relu", in_units=len(W2), dtype=W2.dtype),
-        nn.Dropout(dropout[1], axes),
+        nn.Dropout(dropout[1], (0,) if noise == "unit" else ()),
         nn.Dense(len(b3), in_units=len(W3), dtype=W3.dtype),
     )
     net.initialize("zeros", from_numpy(b1, device).ctx)
-    for layer, W, b in ((net[0], W1, b1), (net[2], W2, b2), (net[4], W3, b3)):
-        layer.weight.set_data(from_numpy(W.T, device))
-        layer.bias.set_data(from_numpy(b, device))
-    return net, gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
+    for param, array in zip(net.collect_params().values(), arrays, strict=True):
+        param.set_data(from_numpy(array.T, device))
+    return net, Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
 
 
 @use_np
-def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
-    """One step of the optimiser; the batch's loss and logits."""
-    lr = trainer.learning_rate
+def concise_step(net: nn.Block, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
+    """Take one step of the optimiser; return loss and logits of the batch."""
     with autograd.record():
         logits = net(X)
-        loss = gluon.loss.SoftmaxCrossEntropyLoss()(logits, y).mean()
-        # The optimiser rounds its learning rate to float32: the gradient makes up for that.
-        objective = loss * (lr / float(np.float32(lr)))
+        loss = cross_entropy(logits, y)
+        scale = trainer.learning_rate / float(np.float32(trainer.learning_rate))
+        objective = loss * scale  # the optimiser rounds the learning rate to float32
     objective.backward()
-    trainer.step(batch_size=1)  # by which it would divide: the loss is a mean already
+    trainer.step(batch_size=1)  # the loss is already averaged
     return loss.detach(), logits.detach()
 
 
 @use_np
-def concise_predict(net: Net, X: Array) -> Array:
+def concise_predict(net: nn.Block, X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     return net(X)
 
 
-@use_np
-def concise_params(net: Net) -> list[npt.NDArray[Any]]:
+def concise_params(net: nn.Block) -> list[NumPyArray]:
     """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
     return [to_numpy(param.data()).T for param in net.collect_params().values()]

@@ -2,32 +2,23 @@
 
 What is particular to PaddlePaddle:
 
-- A tensor is trainable when its ``stop_gradient`` is False; by default it is True.
-- ``*`` of a boolean and a float is an error: the mask is cast first.
-- On the CPU float16 has no product: dropout takes it through float32.
+- A tensor is trainable if its ``stop_gradient`` is False; the default is True.
+- A boolean cannot be multiplied by a float: the mask is cast first.
 """
 
-from __future__ import annotations
+from typing import TypeAlias
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
-
-import numpy.typing as npt
 import paddle
-from paddle import nn
-from paddle.nn import functional as F
-from paddle.utils.dlpack import from_dlpack
+from paddle import nn, optimizer
 
-from d2ldrop.core.noise import noise_layer
+from d2ldrop.core.arrays import Arrays, NumPyArray, Rates
+from d2ldrop.core.noise import NO_NOISE, Noise, noise_layer
 
 Array: TypeAlias = paddle.Tensor
-Masks: TypeAlias = tuple[Array | None, Array | None]
-Net: TypeAlias = nn.Layer
-Trainer: TypeAlias = paddle.optimizer.Optimizer
 
 
 def is_array(x: object) -> bool:
-    """Whether ``x`` is a tensor; parameters are."""
+    """Whether ``x`` is a tensor; parameters count."""
     return isinstance(x, paddle.Tensor)
 
 
@@ -36,14 +27,14 @@ def devices() -> list[str]:
     return ["cpu", *(f"gpu:{i}" for i in range(paddle.device.cuda.device_count()))]
 
 
-def from_numpy(array: npt.NDArray[Any], device: str = "cpu") -> Array:
-    """A tensor with the values of ``array``, same shape and dtype."""
-    if device == "cpu" and array.flags.carray:  # share the memory
-        return from_dlpack(array.__dlpack__())
+def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
+    """A tensor with the values, shape and dtype of ``array``."""
+    if device == "cpu" and array.flags.carray:  # the tensor shares its memory
+        return paddle.utils.dlpack.from_dlpack(array.__dlpack__())
     return paddle.to_tensor(array, place=device)
 
 
-def to_numpy(x: Array) -> npt.NDArray[Any]:
+def to_numpy(x: Array) -> NumPyArray:
     """The values of ``x``."""
     return x.numpy()
 
@@ -54,74 +45,56 @@ def manual_seed(seed: int) -> None:
 
 
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-    """Drop with probability ``dropout``, divide the rest by 1 - dropout (D2L 4.6).
-
-    A mask of numbers is scaled already.
-    """
+    """Drop each element with probability dropout and divide the rest by 1 - dropout (D2L 4.6)."""
     if dropout == 0:
         return X
     if dropout == 1:
-        return 0 * X  # zeros_like(X) would cut X off from its gradient
+        return 0 * X  # zeros, through which gradients still flow
     if mask is None:
         mask = paddle.rand(X.shape, dtype="float32") >= dropout
-    if X.dtype == paddle.float16:
+    if X.dtype == paddle.float16:  # which has no product on the CPU
         return dropout_layer(X.astype("float32"), dropout, mask=mask).astype("float16")
-    if mask.dtype == paddle.bool:
-        mask = mask.astype(X.dtype) / (1 - dropout)
-    return mask.to(X.place) * X
+    mask = mask.astype(X.dtype)
+    return mask * X / (1 - dropout)
 
 
-def init_params(arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
-    """Trainable parameters with the values of ``arrays``."""
+def init_params(arrays: Arrays, device: str = "cpu") -> list[Array]:
+    """Trainable copies of ``arrays``."""
     return [paddle.to_tensor(array, place=device, stop_gradient=False) for array in arrays]
 
 
-def mlp(
-    params: list[Array],
-    X: Array,
-    dropout: tuple[float, float] = (0, 0),
-    masks: Masks = (None, None),
-    noise: str = "dropout",
-) -> Array:
+def mlp(params: list[Array], X: Array, noise: Noise = NO_NOISE) -> Array:
     """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
-    # X @ W + b in one operation: + and its gradient take a bias over slowly.
-    H1 = F.relu(paddle.addmm(b1, X, W1))
-    H1, W2 = noise_layer(dropout_layer, H1, W2, dropout[0], masks[0], noise)
-    H2 = F.relu(paddle.addmm(b2, H1, W2))
-    H2, W3 = noise_layer(dropout_layer, H2, W3, dropout[1], masks[1], noise)
-    return paddle.addmm(b3, H2, W3)
+    H1 = nn.functional.relu(X @ W1 + b1)
+    H1, W2 = noise_layer(dropout_layer, H1, W2, noise[0])
+    H2 = nn.functional.relu(H1 @ W2 + b2)
+    H2, W3 = noise_layer(dropout_layer, H2, W3, noise[1])
+    return H2 @ W3 + b3
 
 
 def cross_entropy(logits: Array, y: Array) -> Array:
     """Softmax cross-entropy of integer labels y (n,), averaged over the batch."""
-    return F.cross_entropy(logits, y)
+    return nn.functional.cross_entropy(logits, y)
 
 
 def train_step(
-    params: list[Array],
-    X: Array,
-    y: Array,
-    lr: float,
-    dropout: tuple[float, float],
-    masks: Masks = (None, None),
-    noise: str = "dropout",
-    weight_decay: float = 0,
+    params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
-    logits = mlp(params, X, dropout, masks, noise)
+    """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
+    logits = mlp(params, X, noise)
     loss = cross_entropy(logits, y)
-    steps = paddle.grad(lr * loss, params)  # lr times the gradients
+    grads = paddle.grad(loss, params)
     with paddle.no_grad():
-        for param, step in zip(params, steps, strict=True):
-            if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
-                step = step + lr * weight_decay * param
-            param.subtract_(step)
+        for param, grad in zip(params, grads, strict=True):
+            if weight_decay and param.ndim == 2:  # a matrix of weights, not a bias
+                grad = grad + weight_decay * param
+            param.subtract_(lr * grad)
     return params, loss.detach(), logits.detach()
 
 
 def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
-    """Shorten each unit's incoming weights, a column of W, to a norm of at most ``max_norm``."""
+    """Limit the norm of each unit's incoming weights, a column of W, to ``max_norm``."""
     with paddle.no_grad():
         for W in params[::2]:
             W.divide_(paddle.clip(paddle.linalg.norm(W, axis=0) / max_norm, min=1))
@@ -129,55 +102,49 @@ def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
 
 
 def predict(params: list[Array], X: Array) -> Array:
-    """Logits (n, 10) of images X (n, 784), without dropout."""
+    """Logits (n, 10) of images X (n, 784), without noise."""
     with paddle.no_grad():
         return mlp(params, X)
 
 
 def concise_mlp(
-    arrays: Sequence[npt.NDArray[Any]],
-    dropout: tuple[float, float],
-    lr: float,
-    noise: str = "dropout",
-    device: str = "cpu",
-) -> tuple[Net, Trainer]:
-    """The network of Paddle's own layers, weights as in ``arrays``, and its optimiser."""
+    arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
+) -> tuple[nn.Layer, optimizer.SGD]:
+    """A network of Paddle's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = arrays
-    axis = 1 if noise == "unit" else None  # a mask has this axis alone
     net = nn.Sequential(
         nn.Linear(len(W1), len(b1)),
         nn.ReLU(),
-        nn.Dropout(dropout[0], axis=axis),
+        nn.Dropout(dropout[0], axis=1 if noise == "unit" else None),
         nn.Linear(len(W2), len(b2)),
         nn.ReLU(),
-        nn.Dropout(dropout[1], axis=axis),
+        nn.Dropout(dropout[1], axis=1 if noise == "unit" else None),
         nn.Linear(len(W3), len(b3)),
     )
     net.to(device, from_numpy(W1).dtype)
     for param, array in zip(net.parameters(), arrays, strict=True):
         param.set_value(array)
-    return net, paddle.optimizer.SGD(lr, net.parameters())
+    return net, optimizer.SGD(lr, net.parameters())
 
 
-def concise_step(net: Net, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
-    """One step of the optimiser; the batch's loss and logits."""
+def concise_step(net: nn.Layer, trainer: optimizer.SGD, X: Array, y: Array) -> tuple[Array, Array]:
+    """Take one step of the optimiser; return loss and logits of the batch."""
     net.train()
     logits = net(X)
     loss = nn.CrossEntropyLoss()(logits, y)
+    trainer.clear_grad()
     loss.backward()
     trainer.step()
-    trainer.clear_grad()
     return loss.detach(), logits.detach()
 
 
-def concise_predict(net: Net, X: Array) -> Array:
+def concise_predict(net: nn.Layer, X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     net.eval()
     with paddle.no_grad():
-        logits: Array = net(X)
-    return logits
+        return net(X)
 
 
-def concise_params(net: Net) -> list[npt.NDArray[Any]]:
+def concise_params(net: nn.Layer) -> list[NumPyArray]:
     """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
     return [to_numpy(param) for param in net.parameters()]

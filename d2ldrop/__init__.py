@@ -1,7 +1,7 @@
 """Dropout, side by side: one layer and one training run on five frameworks.
 
-After section 4.6 of *Dive into Deep Learning*. The public names are loaded when they are first
-used, so that ``import d2ldrop`` is instant and imports no framework.
+Based on section 4.6 of *Dive into Deep Learning*. Public names are loaded on first use, so ``import
+d2ldrop`` is fast and imports no framework.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from d2ldrop.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from d2ldrop.backend import available_backends, backend_names, get_backend
     from d2ldrop.comparison.runner import compare_backends
-    from d2ldrop.core.randomness import batch_order, dropout_mask, initial_weights
+    from d2ldrop.core.fast_masks import dropout_mask
+    from d2ldrop.core.randomness import batch_order, initial_weights
     from d2ldrop.core.recipe import PRESETS, Recipe
-    from d2ldrop.data.dataset import Dataset, load_data
+    from d2ldrop.data import Dataset, load_data
     from d2ldrop.frameworks import title
     from d2ldrop.layer import dropout_backward, dropout_layer
     from d2ldrop.prediction import (
@@ -26,9 +29,9 @@ if TYPE_CHECKING:
         weight_scaling,
     )
     from d2ldrop.training.folder import load_weights
-    from d2ldrop.training.loop import EpochResult, Run, evaluate, train
+    from d2ldrop.training.loop import evaluate, train
+    from d2ldrop.training.run import EpochResult, Run
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "backend": ("available_backends", "backend_names", "get_backend"),
@@ -44,10 +47,12 @@ _HOMES = {
     "data.dataset": ("Dataset", "load_data"),
     "frameworks": ("title",),
     "layer": ("dropout_backward", "dropout_layer"),
-    "core.randomness": ("batch_order", "dropout_mask", "initial_weights"),
+    "core.fast_masks": ("dropout_mask",),
+    "core.randomness": ("batch_order", "initial_weights"),
     "core.recipe": ("PRESETS", "Recipe"),
     "training.folder": ("load_weights",),
-    "training.loop": ("EpochResult", "Run", "evaluate", "train"),
+    "training.loop": ("evaluate", "train"),
+    "training.run": ("EpochResult", "Run"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -1,11 +1,13 @@
-"""Finding backends: what a backend is, which there are, and which one an array belongs to.
+"""Backends: the contract of a framework's module, and how such modules are found.
 
-- A backend is a module with the functions of ``Backend``, found by the entry-point group
-  ``d2ldrop.backends``: the key is its framework's import name, the value the module.
-- A framework is imported only when it is asked for by name or when the caller's array proves that
-  it is loaded already.
-- A framework that is missing, and one whose import would take the process down, are clear errors;
-  one that is broken shows its own error.
+- A backend is a module with the functions of ``Backend``. The entry-point group
+  ``d2ldrop.backends`` registers it: the key is the framework's import name, the value the module.
+- A second module may take several training steps in one compiled call (``TrainSteps``). The group
+  ``d2ldrop.compiled`` registers it in the same way.
+- A framework is imported only if it is asked for by name, or if the caller passes an array and it
+  is loaded already.
+- A missing framework, and one whose import would crash the process, give clear errors. A broken
+  installation shows its own error.
 """
 
 from __future__ import annotations
@@ -20,17 +22,18 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy.typing as npt
 
-from d2ldrop.core.imports import explained, refuse_fatal_import
+from d2ldrop.core.devices import device_name
+from d2ldrop.core.imports import safe_import
+from d2ldrop.core.noise import NO_NOISE, Noise
 from d2ldrop.frameworks import FRAMEWORKS, how_to_install, title
 
 Array = TypeVar("Array")
-Masks = tuple[Array | None, Array | None]
 
 
 class Backend(Protocol[Array]):
-    """What the core asks of a framework's module; ``Array`` is its array type.
+    """The functions of a framework's module; ``Array`` is the framework's array type.
 
-    Arguments are checked by the core: a backend may rely on valid ones.
+    The core checks all arguments before it calls a backend.
     """
 
     def is_array(self, x: object) -> bool:
@@ -38,18 +41,18 @@ class Backend(Protocol[Array]):
         ...
 
     def devices(self) -> list[str]:
-        """The devices it can use here: "cpu", then "gpu:0" and so on."""
+        """The devices that the framework can use here: "cpu", then "gpu:0" and so on."""
         ...
 
     def from_numpy(self, array: npt.NDArray[Any], device: str = "cpu") -> Array:
-        """The values of ``array`` on ``device``, same shape and dtype.
+        """An array on ``device`` with the values, shape and dtype of ``array``.
 
-        The array is given away: its memory may be shared, and must stay as it is.
+        Do not modify ``array`` afterwards: its memory may be shared.
         """
         ...
 
     def to_numpy(self, x: Array) -> npt.NDArray[Any]:
-        """The values of ``x``, which may share its memory."""
+        """The values of ``x``; the result may share its memory."""
         ...
 
     def manual_seed(self, seed: int) -> None:
@@ -57,32 +60,22 @@ class Backend(Protocol[Array]):
         ...
 
     def dropout_layer(self, X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-        """``mask / (1 - dropout) * X``; without a mask, a fresh one.
-
-        A mask of numbers, which ``d2ldrop.core.noise`` draws, is scaled already: ``mask * X``.
-        """
+        """``mask * X / (1 - dropout)`` with a boolean mask, or a fresh one if it is None."""
         ...
 
     def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
-        """Trainable parameters with the values of ``arrays``: W1, b1, W2, b2, W3, b3."""
+        """Trainable copies of ``arrays``: W1, b1, W2, b2, W3, b3."""
         ...
 
-    def mlp(
-        self,
-        params: list[Array],
-        X: Array,
-        dropout: tuple[float, float] = (0, 0),
-        masks: Masks[Array] = (None, None),
-        noise: str = "dropout",
-    ) -> Array:
-        """Logits (n, 10) of images X (n, 784), noise after each hidden activation.
+    def mlp(self, params: list[Array], X: Array, noise: Noise = NO_NOISE) -> Array:
+        """Logits (n, 10) of images X (n, 784), with noise after each hidden activation.
 
-        The noise is ``d2ldrop.core.noise.noise_layer``'s, with the backend's ``dropout_layer``.
+        ``d2ldrop.core.noise.noise_layer`` applies the noise, with the backend's ``dropout_layer``.
         """
         ...
 
     def cross_entropy(self, logits: Array, y: Array) -> Array:
-        """Softmax cross-entropy, averaged over the batch: a scalar."""
+        """Softmax cross-entropy of logits (n, 10) and labels y (n,), averaged: a scalar."""
         ...
 
     def train_step(
@@ -91,14 +84,12 @@ class Backend(Protocol[Array]):
         X: Array,
         y: Array,
         lr: float,
-        dropout: tuple[float, float],
-        masks: Masks[Array] = (None, None),
-        noise: str = "dropout",
+        noise: Noise,
         weight_decay: float = 0,
     ) -> tuple[list[Array], Array, Array]:
-        """One step of SGD; the new parameters, and the loss and logits before the step.
+        """Take one step of SGD; return the new parameters, and loss and logits before the update.
 
-        To the gradient of each W, not of b, ``weight_decay * W`` is added.
+        ``weight_decay * W`` is added to the gradient of each W, but not to those of the biases.
         """
         ...
 
@@ -107,7 +98,7 @@ class Backend(Protocol[Array]):
         ...
 
     def predict(self, params: list[Array], X: Array) -> Array:
-        """Logits (n, 10) without dropout and without a gradient."""
+        """Logits (n, 10) without noise and without recording gradients."""
         ...
 
     def concise_mlp(
@@ -118,28 +109,51 @@ class Backend(Protocol[Array]):
         noise: str = "dropout",
         device: str = "cpu",
     ) -> tuple[Any, Any]:
-        """The same network of the framework's own layers, and the optimiser that trains it.
+        """The same network made of the framework's own layers, and its optimiser.
 
-        ``noise`` is "dropout" or one of ``d2ldrop.training.implementations.CONCISE_NOISES``.
+        ``noise`` is "dropout" or one of the framework's ``Framework.concise_noises``.
         """
         ...
 
     def concise_step(self, net: Any, trainer: Any, X: Array, y: Array) -> tuple[Array, Array]:
-        """One step of the optimiser; the loss and logits before the step."""
+        """Take one step of the optimiser; return loss and logits before the update."""
         ...
 
     def concise_predict(self, net: Any, X: Array) -> Array:
-        """Logits (n, 10) without dropout and without a gradient."""
+        """Logits (n, 10) without noise and without recording gradients."""
         ...
 
     def concise_params(self, net: Any) -> list[npt.NDArray[Any]]:
-        """W1, b1, … in NumPy, W as inputs × outputs; they may share the network's memory."""
+        """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs; memory may be shared."""
+        ...
+
+
+class TrainSteps(Protocol):
+    """``train_steps`` of a module in the group ``d2ldrop.compiled``.
+
+    One call takes k steps of ``train_step``, with the same results. If ``max_norm`` is given,
+    ``clip_norms`` follows each step. X (k, n, 784), y (k, n) and each mask have an additional first
+    axis: the steps. The call returns the new parameters, the losses (k,) and the logits
+    (k, n, 10).
+    """
+
+    def __call__(
+        self,
+        params: list[Any],
+        X: Any,
+        y: Any,
+        lr: float,
+        noise: Noise,
+        weight_decay: float = 0,
+        max_norm: float | None = None,
+    ) -> tuple[list[Any], Any, Any]:
+        """Take the steps."""
         ...
 
 
 @functools.cache
-def _entry_points() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group="d2ldrop.backends")}
+def _entry_points(group: str = "d2ldrop.backends") -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
 
 
 def backend_names() -> list[str]:
@@ -149,14 +163,14 @@ def backend_names() -> list[str]:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the framework can be found, without importing it; a broken one can."""
+    """Whether the framework can be found. Nothing is imported: a broken installation counts."""
     if sys.modules.get(name) is not None:
         return True
     try:
         spec = importlib.util.find_spec(name)
     except (ModuleNotFoundError, ValueError):  # a blocked import: sys.modules[name] is None
         return False
-    return spec is not None and spec.origin is not None  # a folder of that name is no framework
+    return spec is not None and spec.origin is not None  # a plain folder has no origin
 
 
 def available_backends() -> list[str]:
@@ -169,7 +183,7 @@ def available_backends() -> list[str]:
 
 
 def install_hint(name: str) -> str:
-    """How to install a backend's framework here: a pip line, or why there is none."""
+    """How to install a backend's framework here: a pip command, or why there is none."""
     entry = _entry_points()[name]
     return how_to_install(name, entry.dist.name if entry.dist is not None else None)
 
@@ -197,18 +211,17 @@ def get_backend(name: str) -> Backend[Any]:
 
     Raises:
         ValueError: no backend has that name.
-        ModuleNotFoundError: the framework is not installed; the message holds the pip line.
-        ImportError: importing it into this process would crash (paddle after tensorflow), or the
-            system lacks a library that it needs.
+        ModuleNotFoundError: the framework is not installed; the message says how to install it.
+        ImportError: the import would crash this process (paddle after tensorflow), or the system
+            lacks a library that the framework needs.
     """
     check_name(name)
-    refuse_fatal_import(name)
     home = _entry_points()[name].value
     try:
-        with explained(name):
+        with safe_import(name):
             __import__(home)  # not import_module, which a traced function of TensorFlow cannot call
     except ModuleNotFoundError as error:
-        if error.name != name:  # not the framework but something it needs: a broken install
+        if error.name != name:  # a broken install: something else is missing
             raise
         raise ModuleNotFoundError(
             f"backend {name!r} needs {title(name)}: {install_hint(name)}", name=name
@@ -216,14 +229,39 @@ def get_backend(name: str) -> Backend[Any]:
     return cast("Backend[Any]", sys.modules[home])
 
 
+def get_train_steps(name: str) -> TrainSteps | None:
+    """The compiled training steps of a framework; None if it has none. Errors: ``get_backend``."""
+    get_backend(name)
+    entry = _entry_points("d2ldrop.compiled").get(name)
+    if entry is None:
+        return None
+    train_steps: TrainSteps = entry.load().train_steps
+    return train_steps
+
+
+def check_device(backend: Backend[Any], name: str, device: str) -> str:
+    """The full name of ``device`` if the framework ``name`` can use it here.
+
+    Raises:
+        ValueError: ``device`` is not the name of a device, or the framework cannot use it here.
+    """
+    full_name = device_name(device)
+    if full_name not in backend.devices():
+        raise ValueError(
+            f"{name} cannot use device {device!r} here: "
+            f"expected one of {', '.join(backend.devices())}"
+        )
+    return full_name
+
+
 _backend_of_type: dict[type, Backend[Any]] = {}
 
 
 def backend_of(X: object) -> Backend[Any]:
-    """The backend whose array ``X`` is. Only frameworks that are loaded already are asked.
+    """The backend of the framework of ``X``. Only frameworks that are loaded already are tried.
 
     Raises:
-        TypeError: ``X`` is not an array of any of them.
+        TypeError: ``X`` is not an array of any of these frameworks.
     """
     known = _backend_of_type.get(type(X))
     if known is not None:

@@ -1,4 +1,4 @@
-"""``dropout_layer``: arguments are checked once, here; the array's own framework does the work."""
+"""``dropout_layer``: check the arguments, then call the array's own framework."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from d2ldrop.backend import Backend, backend_of
 from d2ldrop.core.checks import check_probability
-from d2ldrop.core.randomness import dropout_mask, scaled
+from d2ldrop.core.devices import device_of
+from d2ldrop.core.fast_masks import dropout_mask, scaled, scaled_product
 
 T = TypeVar("T")
 
@@ -25,29 +26,31 @@ def dropout_layer(
 ) -> T:
     """Drop each element of ``X`` with probability ``dropout`` and divide the others by 1 - dropout.
 
-    Inverted dropout: the expectation of every element stays what it was. The mask is one of
-    three: a given ``mask``; with ``seed``, the shared stream's, the same bit for bit on every
-    framework; else a fresh one from the framework's own generator. Gradients flow through by the
-    framework's own means (NumPy: ``dropout_backward``). Non-finite elements follow IEEE: a
-    dropped infinity gives NaN.
+    Inverted dropout: the expected value of each element does not change. A given ``mask`` is used.
+    With ``seed`` the mask comes from the shared stream: it is the same on every framework, bit for
+    bit. Otherwise the framework's own generator draws a fresh mask.
+
+    The framework can differentiate the result; for NumPy use ``dropout_backward``. Non-finite
+    elements follow IEEE 754: a dropped infinity gives NaN.
 
     Args:
         X: a floating-point array of any shape: NumPy, PyTorch, TensorFlow, MXNet (``mx.np``),
             Paddle.
         dropout: the probability to drop, in [0, 1]; 0 returns ``X`` itself, 1 gives zeros.
-        mask: booleans of ``X``'s shape, True keeps: a NumPy array or one of ``X``'s framework.
+        mask: booleans with the shape of ``X``, True where an element is kept: an array of NumPy or
+            of the framework of ``X``.
         seed: an integer in [0, 2**64) that selects the shared stream.
-        step: which training step's mask (with ``seed``; 0 if not given).
-        site: which layer's mask in that step (with ``seed``; 0 if not given).
+        step: the training step, only with ``seed``; 0 if not given.
+        site: the layer, only with ``seed``; 0 if not given.
 
     Returns:
-        An array of ``X``'s type, dtype, shape and device.
+        An array with the type, dtype, shape and device of ``X``.
 
     Raises:
-        TypeError: ``X`` is no floating-point array, ``dropout`` no number, ``mask`` no boolean
-            array, or ``seed``, ``step`` or ``site`` no integer.
-        ValueError: ``dropout`` lies outside [0, 1], ``mask`` has another shape than ``X``, both
-            ``mask`` and ``seed`` are given, or ``step`` or ``site`` without ``seed``.
+        TypeError: ``X`` is not a floating-point array, ``dropout`` is not a number, ``mask`` is not
+            a boolean array, or ``seed``, ``step`` or ``site`` is not an integer.
+        ValueError: ``dropout`` is outside [0, 1], the shapes of ``mask`` and ``X`` differ, both
+            ``mask`` and ``seed`` are given, or ``step`` or ``site`` is given without ``seed``.
 
     Source: Srivastava et al., "Dropout" (JMLR 15, 2014), section 10, for the scaling while
     training; *Dive into Deep Learning*, section 4.6.
@@ -65,7 +68,7 @@ def dropout_layer(
         )
     if mask is not None or seed is not None or step is not None or site is not None:
         mask = _resolve_mask(backend, X, dropout, mask, seed, step, site)
-    result: T = backend.dropout_layer(X, dropout, mask=mask)
+    result: T = _apply(backend, X, dropout, mask)
     return result
 
 
@@ -78,18 +81,19 @@ def dropout_backward(
     step: int | None = None,
     site: int | None = None,
 ) -> T:
-    """The gradient of ``dropout_layer``: ``mask / (1 - dropout) * dY``, same mask and same scale.
+    """The gradient of ``dropout_layer``: ``mask / (1 - dropout) * dY``.
 
-    For NumPy, which has no automatic differentiation; it takes the other frameworks' arrays too.
-    Give it the ``mask``, or the ``seed``, ``step`` and ``site``, of the forward pass.
+    NumPy needs this function because it has no automatic differentiation. Arrays of the other
+    frameworks work too. Pass the ``mask`` of the forward pass, or its ``seed``, ``step`` and
+    ``site``.
 
     Args:
         dY: the gradient with respect to the layer's output, of the output's shape and dtype.
-        dropout: as in ``dropout_layer``, like all further arguments.
+        dropout, mask, seed, step, site: as in ``dropout_layer``.
 
     Raises:
-        TypeError, ValueError: as ``dropout_layer``; ValueError too if neither ``mask`` nor
-            ``seed`` is given, for a fresh mask cannot be the forward pass's.
+        TypeError, ValueError: as in ``dropout_layer``. ValueError also if neither ``mask`` nor
+            ``seed`` is given: a fresh mask would differ from that of the forward pass.
 
     >>> dropout_backward(np.ones(4), 0.5, mask=np.array([True, False, True, True]))
     array([2., 0., 2., 2.])
@@ -101,14 +105,38 @@ def dropout_backward(
     return dropout_layer(dY, dropout, mask=mask, seed=seed, step=step, site=site)
 
 
+FUSED = 4096
+"""Number of mask elements from which it is faster to scale the mask with NumPy."""
+
+
+def _apply(backend: Backend[Any], X: Any, dropout: float, mask: Any) -> Any:
+    """``mask * X / (1 - dropout)``; a fresh mask if ``mask`` is None.
+
+    NumPy scales a large NumPy mask on all cores. The framework then needs only one operation.
+    """
+    known = isinstance(mask, np.ndarray) and 0 < dropout < 1
+    if isinstance(X, np.ndarray):
+        if known:
+            return scaled_product(X, mask, 1 - dropout)
+        Y = backend.dropout_layer(X, dropout, mask=mask)
+        # Undo two effects of NumPy's operators: a scalar for shape (), and the native byte order.
+        return np.asanyarray(Y, X.dtype)
+    if not known:
+        return backend.dropout_layer(X, dropout, mask=mask)
+    device = device_of(X)
+    if mask.size < FUSED or mask.shape != _shape(X) or _dtype(X) not in ("float32", "float64"):
+        return backend.dropout_layer(X, dropout, mask=backend.from_numpy(mask, device))
+    return backend.from_numpy(scaled(mask, 1 - dropout, _dtype(X)), device) * X
+
+
 _names: dict[Any, str] = {}
 
 
 def _dtype(X: Any) -> str:
-    """float32 for np.dtype("float32"), torch.float32, tf.float32, paddle.float32; remembered."""
+    """The name of the dtype of ``X``, "float32" for torch.float32 for example; names are cached."""
     name = _names.get(X.dtype)
     if name is None:
-        # The name of NumPy's, for its str is ">f4" if it is big-endian; the others' str ends in it.
+        # For NumPy use `name`: str gives ">f4" if big-endian. Other dtypes' str ends in the name.
         text = X.dtype.name if isinstance(X.dtype, np.dtype) else str(X.dtype)
         name = _names[X.dtype] = re.findall(r"\w+", text)[-1]
     return name
@@ -123,7 +151,7 @@ def _resolve_mask(
     step: int | None,
     site: int | None,
 ) -> Any:
-    """The mask that the arguments ask for, as an array of ``X``'s framework."""
+    """The boolean mask that the arguments select: a NumPy array, or one of ``X``'s framework."""
     if mask is not None:
         if seed is not None or step is not None or site is not None:
             raise ValueError("mask and seed exclude each other: give one of them")
@@ -136,17 +164,8 @@ def _resolve_mask(
             f"the shared mask needs a known shape of X, got {X.shape}: "
             "trace the function with an input signature that holds the whole shape, or give a mask"
         )
-    keep = dropout_mask(
-        shape,
-        dropout,
-        seed=seed,
-        step=0 if step is None else step,
-        site=0 if site is None else site,
-    )
-    # Scaled here, sooner than by the frameworks; NumPy's own layer scales as it multiplies.
-    if dropout < 1 and not isinstance(X, np.ndarray) and _dtype(X) in ("float32", "float64"):
-        return backend.from_numpy(scaled(keep, 1 - dropout, _dtype(X)))
-    return backend.from_numpy(keep)
+    step, site = (0 if number is None else number for number in (step, site))
+    return dropout_mask(shape, dropout, seed=seed, step=step, site=site)
 
 
 def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
@@ -163,16 +182,18 @@ def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
     given, expected = _shape(mask), _shape(X)
     if given != expected and not _may_be_equal(given, expected):
         raise ValueError(f"mask must have the shape of X, {expected}, got {given}")
-    return backend.from_numpy(np.array(mask, order="C")) if is_numpy else mask
+    if is_numpy:
+        return np.array(mask, order="C")  # a copy: from_numpy may share the memory
+    return mask if device_of(mask) == device_of(X) else backend.to_numpy(mask)
 
 
 def _shape(X: Any) -> tuple[Any, ...] | None:
-    """The shape as a tuple; while TensorFlow traces, None stands for a size or a rank not known."""
+    """The shape as a tuple; while TensorFlow traces, None means an unknown size or unknown rank."""
     return None if getattr(X.shape, "rank", 0) is None else tuple(X.shape)
 
 
 def _may_be_equal(given: tuple[Any, ...] | None, expected: tuple[Any, ...] | None) -> bool:
-    """Whether two shapes with unknown sizes can be the same; the backend sees when it runs."""
+    """Whether two shapes with unknown sizes can be equal; the backend checks them when it runs."""
     if given is None or expected is None:
         return True
     return len(given) == len(expected) and all(

@@ -54,4 +54,5 @@ def install(folder: Path, *names: str) -> dict[str, str]:
         (folder / f"fake_{name}.py").write_text(
             f"import {name}\nimport d2ldrop_numpy\nfrom d2ldrop_numpy import *\n{BODIES[name]}"
         )
-    return {**os.environ, "PYTHONPATH": str(folder)}
+    path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}

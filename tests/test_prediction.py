@@ -13,7 +13,9 @@ from scipy import special, stats
 
 from d2ldrop import initial_weights, prediction
 from d2ldrop.backend import Backend
-from d2ldrop.core.randomness import Purpose, batch_order, dropout_mask
+from d2ldrop.core.fast_masks import dropout_mask
+from d2ldrop.core.noise import LayerNoise, Noise
+from d2ldrop.core.randomness import Purpose, batch_order
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.prediction import (
     exact_average,
@@ -21,6 +23,7 @@ from d2ldrop.prediction import (
     scale_weights,
     weight_scaling,
 )
+from tests.backends.test_backends import on_framework
 
 Module = Backend[Any]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -40,6 +43,17 @@ def network(sizes: tuple[int, ...] = SMALL, dtype: str = "float64", size: float 
 
 def inputs(n: int = 7, columns: int = 5, dtype: str = "float64") -> npt.NDArray[Any]:
     return np.random.default_rng(1).random((n, columns)).astype(dtype)
+
+
+def by_masks(masks: tuple[Any, Any], dropout: Any = DROPOUT) -> Noise:
+    """Inverted dropout with these boolean masks."""
+    return LayerNoise(dropout[0], masks[0]), LayerNoise(dropout[1], masks[1])
+
+
+def by_numbers(masks: tuple[Any, Any]) -> Noise:
+    """The original form: a product with 0 and 1, nothing scaled."""
+    first, second = (LayerNoise(0.5, mask.astype(np.float64), "multiply") for mask in masks)
+    return first, second
 
 
 def mc_masks(n: int, weights: Arrays, sample: int, dropout: Any = DROPOUT) -> tuple[Any, Any]:
@@ -72,7 +86,7 @@ def test_the_statistics_are_those_of_all_samples_at_once() -> None:
     params = list(weights.values())
     samples = np.array(
         [
-            special.softmax(reference.mlp(params, X, DROPOUT, mc_masks(7, weights, k)), axis=1)
+            special.softmax(reference.mlp(params, X, by_masks(mc_masks(7, weights, k))), axis=1)
             for k in range(30)
         ]
     )
@@ -139,7 +153,7 @@ def test_the_exact_average_is_the_definitions() -> None:
         masks = (np.tile(bits[:3], (7, 1)), np.tile(bits[3:], (7, 1)))
         drop = [dropout[0]] * 3 + [dropout[1]] * 2
         probability = np.prod([1 - p if bit else p for bit, p in zip(bits, drop, strict=True)])
-        predicted = special.softmax(reference.mlp(params, X, dropout, masks), axis=1)
+        predicted = special.softmax(reference.mlp(params, X, by_masks(masks, dropout)), axis=1)
         arithmetic += probability * predicted
         geometric *= predicted**probability
         total += float(probability)
@@ -221,42 +235,34 @@ def test_the_original_form_is_the_inverted_one_with_scaled_weights(backend: Modu
     """Mask by mask, so also in training; and with mask * H exactly, nothing divided."""
     weights, X, dropout = network((784, 12, 9, 10)), inputs(8, 784), (0.2, 0.5)
     masks = mc_masks(8, weights, 0)
-    first, second = (backend.from_numpy(mask) for mask in masks)
-    ones = (backend.from_numpy(mask.astype(X.dtype)) for mask in masks)
+    original, inverted = (
+        on_framework(backend, by_numbers(masks)),
+        on_framework(backend, by_masks(masks)),
+    )
     images, params = backend.from_numpy(X), backend.init_params(list(weights.values()))
-    found = backend.to_numpy(backend.mlp(params, images, dropout, tuple(ones)))
+    found = backend.to_numpy(backend.mlp(params, images, original))
     H1 = masks[0] * np.maximum(X @ weights["W1"] + weights["b1"], 0)
     H2 = masks[1] * np.maximum(H1 @ weights["W2"] + weights["b2"], 0)
     np.testing.assert_allclose(found, H2 @ weights["W3"] + weights["b3"], atol=1e-12)
     scaled = backend.init_params(list(scale_weights(weights, dropout).values()))
-    inverted = backend.to_numpy(backend.mlp(scaled, images, dropout, (first, second)))
-    np.testing.assert_allclose(found, inverted, atol=1e-12)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_mask_of_numbers_is_scaled_already_bit_for_bit(backend: Module, dtype: str) -> None:
-    X, mask = inputs(50, 20, dtype), dropout_mask((50, 20), 0.3, seed=0)
-    for scaled in (mask.astype(dtype), np.divide(mask, 0.7, dtype=dtype)):
-        Y = backend.dropout_layer(backend.from_numpy(X), 0.3, mask=backend.from_numpy(scaled))
-        np.testing.assert_array_equal(backend.to_numpy(Y), X * scaled)
+    expected = backend.to_numpy(backend.mlp(scaled, images, inverted))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_a_step_of_the_original_form(backend: Module) -> None:
     """With W = keep V the gradient of V is keep times that of W: V's step moves W by keep**2."""
     weights, X, y = network((784, 12, 9, 10)), inputs(8, 784), np.arange(8)
     masks = mc_masks(8, weights, 0)
-    first, second = (backend.from_numpy(mask.astype(X.dtype)) for mask in masks)
     params, loss, _ = backend.train_step(
         backend.init_params(list(weights.values())),
         backend.from_numpy(X),
         backend.from_numpy(y),
         0.5,
-        DROPOUT,
-        (first, second),
+        on_framework(backend, by_numbers(masks)),
     )
     scaled = scale_weights(weights, DROPOUT)
     stepped, expected_loss, _ = reference.train_step(
-        reference.init_params(list(scaled.values())), X, y, 0.5, DROPOUT, masks
+        reference.init_params(list(scaled.values())), X, y, 0.5, by_masks(masks)
     )
     np.testing.assert_allclose(backend.to_numpy(loss), expected_loss, rtol=1e-12)
     keep = {"W2": 1 - DROPOUT[0], "W3": 1 - DROPOUT[1]}
@@ -277,10 +283,11 @@ def test_training_in_the_original_form_and_scaling_to_predict() -> None:
     for step in range(160):
         rows = batch_order(0, step // 20, len(X))[100 * (step % 20) :][:100]
         first, second = (
-            dropout_mask((100, width), p, seed=0, step=step, site=site).astype(np.float64)
+            dropout_mask((100, width), p, seed=0, step=step, site=site)
             for site, (width, p) in enumerate(zip((64, 32), DROPOUT, strict=True))
         )
-        params, _, _ = reference.train_step(params, X[rows], y[rows], 0.1, DROPOUT, (first, second))
+        noise = by_numbers((first, second))
+        params, _, _ = reference.train_step(params, X[rows], y[rows], 0.1, noise)
     trained = dict(zip(weights, params, strict=True))
     scaled = scale_weights(trained, DROPOUT)
     predicted = weight_scaling(scaled, test_X)
@@ -344,8 +351,8 @@ def test_scale_weights_copies_and_keeps_the_dtype() -> None:
         ({"X": np.ones((2, 5), int)}, TypeError, "floating-point NumPy array, got int64"),
         ({"X": [[1.0] * 5]}, TypeError, "floating-point NumPy array, got list"),
         ({"dropout": (0.2, 1.5)}, ValueError, "dropout must be a probability"),
-        ({"dropout": (0.2,)}, ValueError, "dropout must be 2 values, one a hidden layer, got 1"),
-        ({"dropout": 0.5}, TypeError, "dropout must be 2 values, one a hidden layer, got 0.5"),
+        ({"dropout": (0.2,)}, ValueError, "dropout must be 2 values, one per hidden layer, got 1"),
+        ({"dropout": 0.5}, TypeError, "dropout must be 2 values, one per hidden layer, got 0.5"),
         ({"seed": -1}, ValueError, "seed must be an integer"),
         ({"device": "tpu"}, ValueError, "device must be cpu"),
         ({"backend": "nmpy"}, ValueError, "did you mean 'numpy'"),

@@ -1,10 +1,11 @@
-"""Benchmarks: this project beside what each framework's users would write, and beside the floor.
+"""Benchmarks of d2ldrop, of the code that users of each framework write, and of a lower bound.
 
-All that is compared is timed in one process, in turn (A B A B …), after a warm-up; what is reported
-are ratios of pairs, for a machine's own speed drifts. ``d2ldrop bench`` runs them.
+The contenders of a benchmark run in one process, in turn (A B A B …), after a warm-up. Results are
+ratios of pairs, because the speed of a machine drifts. ``d2ldrop bench`` runs the benchmarks.
 
-- ``timing``: the turns and their statistics.
-- ``on_<framework>``: its matrix products, its own dropout, its usual trainers.
-- ``measure``: what a worker process measures; ``bench`` starts one a framework.
-- ``machine``: what the figures depend on; ``report``: table and picture.
+- ``driver``: runs one worker per framework; ``measure``: what a worker measures; ``startup``: times
+  whole processes.
+- ``timing``: timing in turns, and statistics; ``products``: the matrix products of a training step.
+- ``on_<framework>``: the framework's matrix products, own dropout and usual trainers.
+- ``machine``: processor, libraries and versions; ``tables`` and ``pictures``: the results.
 """

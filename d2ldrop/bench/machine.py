@@ -1,4 +1,4 @@
-"""What the figures depend on: processor, cores, threads, BLAS and its kernel, versions."""
+"""The conditions of a measurement: processor, threads, libraries, versions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from d2ldrop.processes.environment import cores, processor, recorded_environment
+from d2ldrop.core.machine import cores, processor, recorded_environment
 
 
-def machine(backend: str) -> dict[str, Any]:
-    """The machine as a worker of ``backend``, whose framework is loaded, sees it."""
+def machine_of_worker(backend: str) -> dict[str, Any]:
+    """Describe the machine and the libraries of this process, which has imported ``backend``.
+
+    "cores" is the number of cores that the process may use.
+    """
     libraries = [
         {
             "file": Path(library["filepath"]).name,
@@ -39,12 +42,13 @@ def machine(backend: str) -> dict[str, Any]:
     }
 
 
-def describe(found: dict[str, Any]) -> str:
-    """One line: threads and kernels of the libraries, and the variables that are set."""
+def machine_line(described: dict[str, Any]) -> str:
+    """Return one line: threads and kernels of the libraries, and the recorded variables."""
     libraries = ", ".join(
         f"{library['file']} {library['version'] or ''} "
         f"({library['threads']} threads{', ' + library['kernel'] if library['kernel'] else ''})"
-        for library in found["libraries"]
+        for library in described["libraries"]
     )
-    variables = " ".join(f"{name}={value}" for name, value in found["environment"].items())
-    return f"{found['framework_version']}; {libraries or 'no BLAS of a known kind'}; {variables}"
+    variables = " ".join(f"{name}={value}" for name, value in described["environment"].items())
+    version = described["framework_version"]
+    return f"{version}; {libraries or 'no known BLAS library'}; {variables}"

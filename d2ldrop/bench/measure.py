@@ -1,11 +1,11 @@
-"""What a worker measures: each public function is a task of ``d2ldrop.processes.worker``."""
+"""The measurements that a worker makes: ``BenchmarkJob`` chooses one by the benchmark's kind."""
 
 from __future__ import annotations
 
 import importlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -13,32 +13,63 @@ from typing import Any
 import numpy as np
 
 from d2ldrop.backend import get_backend
-from d2ldrop.bench.machine import machine
+from d2ldrop.bench.machine import machine_of_worker
 from d2ldrop.bench.timing import in_turn, repeats, seconds
 from d2ldrop.core.randomness import initial_weights
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.dataset import Dataset, to_network
+from d2ldrop.data import Dataset, to_network
 from d2ldrop.layer import dropout_layer
-from d2ldrop.processes.worker import load_arrays
-from d2ldrop.training.implementations import make_model
-from d2ldrop.training.loop import begin_run, peak_rss_bytes, train_epochs, train_steps
+from d2ldrop.processes.jobs import Emit, Job
+from d2ldrop.processes.shared_data import SharedData
+from d2ldrop.training.loop import (
+    begin_epoch,
+    begin_run,
+    peak_rss_bytes,
+    train_chunks,
+    train_epochs,
+)
 
-Emit = Callable[..., None]
 BATCH_SIZES = (16, 64, 256, 1024, 4096, 16384)
 WIDTHS = (64, 256, 1024, 4096)
 
 
-def train(job: dict[str, Any], emit: Emit) -> None:
-    """An epoch of this project's trainer, of the usual trainers, and of the products alone."""
-    # One epoch by itself, for what memory it takes; then one to warm up, and the rounds.
-    recipe = replace(Recipe(**job["recipe"]), num_epochs=job["rounds"] + 2)
-    peers = _peers(job)
+@dataclass(frozen=True)
+class BenchmarkJob(Job):
+    """Measure one framework; reports "step" and finally "figures".
+
+    Attributes:
+        kind: "train", "layer" or "growth".
+        rounds: the number of timings per contender.
+        shared: the images.
+    """
+
+    kind: str
+    rounds: int
+    shared: SharedData
+
+    def run(self, emit: Emit) -> None:
+        """Measure."""
+        figures = MEASUREMENTS[self.kind](self, partial(emit, "step", phase="benchmark"))
+        emit("figures", **figures, machine=machine_of_worker(self.backend))
+
+
+OnProgress = Callable[..., None]
+"""Called with ``done`` and ``total``: the finished and all parts of the measurement."""
+
+
+def measure_training(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
+    """Time an epoch of d2ldrop's trainer, of the usual trainers, and of the products alone.
+
+    "memory_over_import_bytes" is the peak memory after one epoch minus the peak after the import.
+    """
+    # One epoch measures memory, one is the warm-up, and the others are timed.
+    recipe = replace(Recipe(), num_epochs=job.rounds + 2)
+    peers = _peers(job.backend)
     before = peak_rss_bytes()
-    module, run, data = begin_run(job["backend"], recipe, data=load_arrays(job))
+    module, run, data = begin_run(job.backend, recipe, data=job.shared.load())
     epochs = train_epochs(module, run, data)
     next(epochs)
     memory = peak_rss_bytes() - before
-    contenders: dict[str, Callable[[], float]] = {"d2ldrop": lambda: next(epochs).seconds}
     X = to_network(data.train_images, recipe.dtype)
     y = data.train_labels.astype(np.int64)
     weights = [run.weights[name].copy() for name in ("W1", "W2", "W3")]
@@ -46,103 +77,113 @@ def train(job: dict[str, Any], emit: Emit) -> None:
         f"products: {name}": _timed(path)
         for name, path in peers.product_paths(X, weights, recipe.batch_size).items()
     }
+    ours: dict[str, Callable[[], float]] = {"d2ldrop": lambda: next(epochs).seconds}
     usual = {name: _timed(epoch) for name, epoch in peers.trainers(X, y, recipe).items()}
-    timings = in_turn(products | contenders | usual, job["rounds"], _on_round(emit, job["rounds"]))
-    emit(
-        "figures",
-        timings=timings,
-        machine=machine(job["backend"]),
-        memory_over_import_bytes=memory,
-        train_loss=run.history[-1].train_loss,
+    timings = in_turn(
+        products | ours | usual,
+        job.rounds,
+        lambda number: on_progress(done=number + 1, total=job.rounds + 1),
     )
+    return {
+        "timings": timings,
+        "memory_over_import_bytes": memory,
+        "train_loss": run.history[-1].train_loss,
+    }
 
 
-def layer(job: dict[str, Any], emit: Emit) -> None:
-    """Elements a second of ``dropout_layer``, shared stream, and of the framework's own."""
-    peers, backend = _peers(job), get_backend(job["backend"])
+def measure_layer(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
+    """Time ``dropout_layer`` with shared masks, and the framework's own dropout."""
+    peers, backend = _peers(job.backend), get_backend(job.backend)
     results = []
     cases = [(n, p, both) for n in (256, 4096) for p in (0.2, 0.5) for both in (False, True)]
-    for done, (n, p, both) in enumerate(cases):
+    for done, (n, p, both) in enumerate(cases, start=1):
         X = backend.from_numpy(np.random.default_rng(0).random((n, n), dtype=np.float32))
-        steps = count()
-
-        def ours(X: Any = X, p: float = p, both: bool = both, steps: Any = steps) -> None:
-            step = next(steps)
-            if both:
-                Y = peers.forward_backward(X, p, step)
-            else:
-                Y = dropout_layer(X, p, seed=0, step=step)
-            peers.synchronise(Y)
-
-        def own(X: Any = X, p: float = p, both: bool = both) -> None:
-            peers.synchronise((peers.own_forward_backward if both else peers.own_dropout)(X, p))
-
-        contenders = {"d2ldrop": _timed(ours), "own": _timed(own)}
-        timings = in_turn(contenders, job["rounds"])
+        ours = partial(_our_dropout, peers, X, p, both, count())
+        own = partial(_own_dropout, peers, X, p, both)
+        timings = in_turn({"d2ldrop": _timed(ours), "own": _timed(own)}, job.rounds)
         results.append({"n": n, "dropout": p, "backward": both, "timings": timings})
-        emit("step", phase="benchmark", done=done + 1, total=len(cases))
-    emit("figures", cases=results, machine=machine(job["backend"]))
+        on_progress(done=done, total=len(cases))
+    return {"cases": results}
 
 
-def growth(job: dict[str, Any], emit: Emit) -> None:
-    """Seconds an image by batch size, by hidden width and by dtype."""
-    data, backend = load_arrays(job), get_backend(job["backend"])
+def _our_dropout(peers: Any, X: Any, p: float, backward: bool, steps: Iterator[int]) -> None:
+    forward = partial(dropout_layer, seed=0)
+    peers.synchronise((peers.forward_backward if backward else forward)(X, p, step=next(steps)))
+
+
+def _own_dropout(peers: Any, X: Any, p: float, backward: bool) -> None:
+    peers.synchronise((peers.own_forward_backward if backward else peers.own_dropout)(X, p))
+
+
+def measure_growth(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
+    """Measure the seconds per image by batch size, by hidden width and by dtype."""
+    data = job.shared.load()
     plain = Recipe()
-    recipes = [
-        *(replace(plain, batch_size=n) for n in BATCH_SIZES if n <= len(data.train_images)),
-        *(replace(plain, num_hiddens=(n, n)) for n in WIDTHS),
+    varied = [
+        *(
+            ("batch_size", n, replace(plain, batch_size=n))
+            for n in BATCH_SIZES
+            if n <= len(data.train_images)
+        ),
+        *(("num_hiddens", n, replace(plain, num_hiddens=(n, n))) for n in WIDTHS),
     ]
-    cases = [replace(recipe, dtype=dtype) for dtype in ("float32", "float64") for recipe in recipes]
+    cases = [(dtype, *case) for dtype in ("float32", "float64") for case in varied]
     results = []
-    for done, recipe in enumerate(cases):
-        by_batch = done % len(recipes) < len(recipes) - len(WIDTHS)
-        steps = _endless_steps(job, recipe, backend, data)
-        next(steps)  # warms up, and traces
-
-        def take(number: int, steps: Iterator[Any] = steps) -> float:
-            """Seconds a step, over ``number`` calls of the model."""
-            begun, taken = time.perf_counter(), 0
-            for _ in range(number):
-                numbers, _, logits = next(steps)
-                taken += len(numbers)
-                backend.to_numpy(logits)
-            return (time.perf_counter() - begun) / taken
-
-        number = repeats(partial(take, 1), 0.3)
-        timings = [take(number) for _ in range(job["rounds"])]
+    for done, (dtype, what, value, recipe) in enumerate(cases, start=1):
+        steps = _endless_steps(job.backend, replace(recipe, dtype=dtype), data)
+        next(steps)  # warm-up; a compiled step is traced here
+        number = repeats(partial(_seconds_per_step, steps, 1), 0.3)
+        timings = [_seconds_per_step(steps, number) for _ in range(job.rounds)]
         results.append(
             {
-                "dtype": recipe.dtype,
-                "what": "batch_size" if by_batch else "num_hiddens",
-                "value": recipe.batch_size if by_batch else recipe.num_hiddens[0],
-                "seconds_per_image": [t / recipe.batch_size for t in timings],
+                "dtype": dtype,
+                "what": what,
+                "value": value,
+                "seconds_per_image": [seconds / recipe.batch_size for seconds in timings],
             }
         )
-        emit("step", phase="benchmark", done=done + 1, total=len(cases))
-    emit("figures", cases=results, machine=machine(job["backend"]))
+        on_progress(done=done, total=len(cases))
+    return {"cases": results}
 
 
-def _endless_steps(
-    job: dict[str, Any], recipe: Recipe, backend: Any, data: Dataset
-) -> Iterator[Any]:
-    """Steps on whole batches, epoch after epoch."""
+def _seconds_per_step(steps: Iterator[int], number: int) -> float:
+    """Return the seconds per step, averaged over ``number`` chunks of steps."""
+    start = time.perf_counter()
+    taken = sum(next(steps) for _ in range(number))
+    return (time.perf_counter() - start) / taken
+
+
+def _endless_steps(backend: str, recipe: Recipe, data: Dataset) -> Iterator[int]:
+    """Train on whole batches, epoch after epoch; yield the number of steps of each chunk.
+
+    The steps of a chunk are finished when it is yielded.
+    """
     whole = len(data.train_images) // recipe.batch_size * recipe.batch_size
     data = replace(
         data, train_images=data.train_images[:whole], train_labels=data.train_labels[:whole]
     )
     weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
     for epoch in count():
-        model = make_model("scratch", backend, weights, recipe, 0, "cpu")
-        yield from train_steps(model, data, recipe, epoch)
+        model = begin_epoch(backend, "scratch", weights, recipe, 0)
+        for steps, _ in train_chunks(model, data, recipe, epoch):
+            yield len(steps)
 
 
-def _peers(job: dict[str, Any]) -> Any:
-    get_backend(job["backend"])
-    return importlib.import_module(f"d2ldrop.bench.on_{job['backend']}")
+MEASUREMENTS: dict[str, Callable[[BenchmarkJob, OnProgress], dict[str, Any]]] = {
+    "train": measure_training,
+    "layer": measure_layer,
+    "growth": measure_growth,
+}
+
+
+def _peers(backend: str) -> Any:
+    """Return the module ``on_<framework>``; the framework is imported by ``get_backend`` first."""
+    get_backend(backend)
+    return importlib.import_module(f"d2ldrop.bench.on_{backend}")
 
 
 def _timed(function: Callable[[], object]) -> Callable[[], float]:
-    """One call's seconds; a quick function is called until it can be timed."""
+    """Return a contender that times one call; short calls are repeated to be measurable."""
     number = 0
 
     def contender() -> float:
@@ -151,7 +192,3 @@ def _timed(function: Callable[[], object]) -> Callable[[], float]:
         return seconds(function, number)
 
     return contender
-
-
-def _on_round(emit: Emit, rounds: int) -> Callable[[int], None]:
-    return lambda number: emit("step", phase="benchmark", done=number + 1, total=rounds + 1)

@@ -1,4 +1,4 @@
-"""Timing in turn: every contender once a round, so that a drift of the machine meets them all."""
+"""Timing in turn: every contender runs once per round, so a slow phase affects all of them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 
 Timings = dict[str, list[float]]
+"""The seconds of each contender, one value per round."""
 
 
 def seconds(function: Callable[[], object], repeat: int = 1) -> float:
-    """Wall-clock seconds of one call, averaged over ``repeat`` calls."""
+    """Return the wall-clock seconds of one call, averaged over ``repeat`` calls."""
     start = time.perf_counter()
     for _ in range(repeat):
         function()
@@ -22,9 +23,10 @@ def in_turn(
     rounds: int,
     on_round: Callable[[int], None] = lambda _: None,
 ) -> Timings:
-    """Seconds of each contender in each round, A B C A B C …; one more round first warms up.
+    """Return the seconds of each contender in each round, after one round of warm-up.
 
-    A contender returns the seconds it took, so that it can leave out what is not to be timed.
+    The order is A B C A B C …. A contender returns its own seconds, so it can exclude work from
+    the timing. ``on_round`` is called with the number of each round; the warm-up is 0.
     """
     timings: Timings = {name: [] for name in contenders}
     for number in range(rounds + 1):
@@ -37,13 +39,13 @@ def in_turn(
 
 
 def repeats(function: Callable[[], object], at_least: float = 0.1) -> int:
-    """How often to call ``function`` so that it takes ``at_least`` seconds in all."""
+    """Return how many calls of ``function`` take ``at_least`` seconds together."""
     function()
     return max(1, round(at_least / seconds(function)))
 
 
 def spread(values: list[float]) -> tuple[float, float, float]:
-    """The lower quartile, the median and the upper quartile."""
+    """Return the lower quartile, the median and the upper quartile."""
     if len(values) == 1:
         return values[0], values[0], values[0]
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -51,5 +53,5 @@ def spread(values: list[float]) -> tuple[float, float, float]:
 
 
 def ratios(numerator: list[float], denominator: list[float]) -> list[float]:
-    """The ratio of each round's pair."""
+    """Return the ratio of the two values of each round."""
     return [a / b for a, b in zip(numerator, denominator, strict=True)]

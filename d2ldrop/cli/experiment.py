@@ -1,4 +1,4 @@
-"""The command line's ``d2ldrop experiment``."""
+"""``d2ldrop experiment``."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from d2ldrop.cli.options import (
     place_options,
     pythons_option,
     recipe_options,
-    take_data,
+    take_data_source,
     take_recipe,
 )
 from d2ldrop.cli.progress import Progress
-from d2ldrop.comparison import table as report
-from d2ldrop.comparison.runner import run_folder
+from d2ldrop.comparison.table import console
 from d2ldrop.core.checks import check_positive
-from d2ldrop.processes.environment import cores
-from d2ldrop.processes.interpreters import check_usable
+from d2ldrop.core.machine import cores
 
 
 @click.command()
 @click.argument("experiment_name", metavar="NAME")
 @click.option("--backend", default="numpy", show_default=True, help="The framework that trains.")
 @click.option("--seeds", type=int, default=5, show_default=True, help="Runs of each arm.")
-@click.option("--jobs", type=int, help="Runs at a time.  [default: the cores]")
-@click.option("--dask", metavar="ADDRESS", help="Run them on this dask scheduler's workers.")
-@click.option("--resume", is_flag=True, help="Keep the finished runs of --name, and go on.")
+@click.option("--jobs", type=int, help="Runs at the same time.  [default: all cores]")
+@click.option("--dask", metavar="ADDRESS", help="Run them on the workers of this dask scheduler.")
+@click.option("--resume", is_flag=True, help="Keep the finished runs of --name and continue.")
 @click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
 @pythons_option
 @recipe_options
@@ -51,7 +49,7 @@ def experiment(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Answer one of the section's exercises with numbers: NAME.
+    """Answer an exercise of the section with numbers. NAME is one of:
 
     \b
     swap-dropout  more-epochs  activation-variance  test-time  weight-decay  dropconnect  own-noise
@@ -62,34 +60,25 @@ def experiment(
             raise ModuleNotFoundError(
                 f'experiment needs {module}: pip install "d2ldrop[experiments]"'
             )
-    from d2ldrop.experiments import find_experiment
-    from d2ldrop.experiments.engine import execution as _execution
-    from d2ldrop.experiments.engine import report as _report
+    from d2ldrop.experiments.engine.plan import plan_experiment
+    from d2ldrop.experiments.engine.results_files import save_results
+    from d2ldrop.experiments.engine.results_table import compare_metrics, remarks, results_table
+    from d2ldrop.experiments.engine.runner import run_experiment
 
-    found = find_experiment(experiment_name)
-    for used in (backend, *pythons):
-        check_usable(used, pythons)
-    check_positive(seeds, "seeds")
     jobs = check_positive(cores() if jobs is None else jobs, "jobs")
-    recipe = take_recipe(options)
-    folder = run_folder(out, name, resume=resume)
-    if (folder / "plan.json").exists() and not resume:
-        raise FileExistsError(
-            f"{folder} holds an experiment: --resume keeps its finished runs and goes on; "
-            "another --name starts anew"
-        )
-    data_dir = options["data_dir"]
-    data = take_data(options)
-    plan = _execution.Plan(
+    plan = plan_experiment(
         experiment_name,
         backend,
-        recipe,
-        [recipe.seed + k for k in range(seeds)],
-        data,
-        data_dir if data.name == "fashion-mnist" else None,
-        timeout,
-        pythons,
+        take_recipe(options),
+        seeds=seeds,
+        data=take_data_source(options),
+        out=out,
+        folder_name=name,
+        resume=resume,
+        timeout=timeout,
+        pythons=pythons,
     )
+    folder = plan.folder.path
     progress = Progress(quiet)
 
     def on_epochs(done: int, total: int) -> None:
@@ -97,25 +86,23 @@ def experiment(
 
     with progress:
         try:
-            results, failed = _execution.run_experiment(
-                plan, folder, num_jobs=jobs, dask=dask, on_epochs=on_epochs
-            )
+            results, failed = run_experiment(plan, num_jobs=jobs, dask=dask, on_epochs=on_epochs)
         except KeyboardInterrupt:
             progress.close()
             click.echo(
                 f"\nFinished runs are kept in {folder}; "
-                f"the same command with --name {folder.name} --resume goes on.",
+                f"the same command with --name {folder.name} --resume continues.",
                 err=True,
             )
             raise
     for (arm, seed), error in failed.items():
         click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
     if results.seeds:
-        tables = _report.judge(found, results)
-        terminal = report.console()
-        terminal.print(_report.table(plan, found, results, tables))
-        for line in _report.remarks(found, results, tables):
+        compared = compare_metrics(plan.experiment, results)
+        terminal = console()
+        terminal.print(results_table(plan, results, compared))
+        for line in remarks(plan, results, compared):
             terminal.print(line, markup=False, highlight=False)
-        _report.save(plan, found, results, tables, folder)
+        save_results(plan, results, compared)
         terminal.print(f"Figure, table and runs: {folder}", markup=False, highlight=False)
     sys.exit(1 if failed else 0)

@@ -1,105 +1,172 @@
-"""The lockstep checks of a comparison: which weights are compared after how many steps.
+"""The lockstep checks of a comparison: they measure how far weights differ from NumPy's weights.
 
-Every check has runs of NumPy's, its initial weights nudged and not, which one worker makes before
-the backends' turn; their weights stay in the scratch folder.
+Training amplifies rounding by an amount that depends on the seed, so no fixed tolerance is right.
+The yardstick compares NumPy with itself: NumPy runs again with initial weights that are changed
+("nudged") by about one rounding error.
+
+This module plans the steps as jobs and compares the resulting weights. It starts no process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from d2ldrop.comparison.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
-from d2ldrop.comparison.workplace import Row, Workplace
+import numpy as np
+
+from d2ldrop.comparison.plan import Variant
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.recipe import Recipe
+from d2ldrop.processes.jobs import LockstepJob, LockstepSteps
+from d2ldrop.processes.shared_data import SharedData
 from d2ldrop.training.folder import load_weights
 
-REFERENCE = Row("numpy", "scratch")
+REFERENCE = Variant("numpy")
+NUM_NUDGES = 3
+FLOOR = 1e-14
+"""Added to the yardstick, so that it is never below the rounding error of one weight."""
+FACTOR = 10
+LIMIT = 1e-8
+FIRST_STEPS, FIRST_STEPS_WITHOUT_NOISE = "first steps", "first steps without noise"
+WHOLE_RUN = "whole run"
+
+
+def largest_difference(weights: Weights, others: Weights) -> float:
+    """The largest absolute difference of any weight; NaN if any weight is not finite.
+
+    Raises:
+        ValueError: names or shapes differ.
+    """
+    shapes, other_shapes = ({k: v.shape for k, v in w.items()} for w in (weights, others))
+    if shapes != other_shapes:
+        raise ValueError(f"weights of different shapes: {shapes} and {other_shapes}")
+    with np.errstate(invalid="ignore"):  # inf - inf gives NaN, as intended
+        differences = [np.subtract(weights[k], others[k], dtype=np.float64) for k in weights]
+    largest = np.max([np.max(np.abs(d), initial=0.0) for d in differences])
+    return float(largest) if np.isfinite(largest) else float("nan")
+
+
+def yardstick(reference: Weights, nudged: Iterable[Weights]) -> float:
+    """NumPy's largest difference from its own nudged runs, plus FLOOR."""
+    return float(np.max([largest_difference(weights, reference) for weights in nudged])) + FLOOR
+
+
+@dataclass(frozen=True)
+class Lockstep:
+    """Whether weights are in lockstep with NumPy's after ``steps`` steps in float64.
+
+    A variant is in lockstep if every weight differs from NumPy's by at most ten times the
+    yardstick, and by at most 1e-8.
+
+    Attributes:
+        what: "first steps", "first steps without noise" or "whole run".
+        steps: number of steps.
+        variants: the names of the variants that are checked.
+        yardstick: NumPy's difference from its own nudged runs.
+        differences: the largest difference from NumPy of each variant measured so far.
+    """
+
+    what: str
+    steps: int
+    variants: tuple[str, ...]
+    yardstick: float
+    differences: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def limit(self) -> float:
+        """The largest difference that counts as in lockstep."""
+        return min(FACTOR * self.yardstick, LIMIT)
+
+    def holds(self, variant: str) -> bool:
+        """Whether the variant is in lockstep; False if its difference is NaN or not measured."""
+        return bool(self.differences.get(variant, float("nan")) <= self.limit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The check as ``summary.json`` holds it."""
+        return {
+            "what": self.what,
+            "steps": self.steps,
+            "yardstick": self.yardstick,
+            "limit": self.limit,
+            "difference": self.differences,
+            "in_lockstep": {variant: self.holds(variant) for variant in self.variants},
+        }
 
 
 @dataclass(frozen=True)
 class Check:
-    """Steps of a recipe, in float64 with shared noise, that ``rows`` take as NumPy does."""
+    """One planned check: NumPy and ``variants`` take the same steps, in float64."""
 
     what: str
     recipe: Recipe
-    steps: int
-    rows: tuple[Row, ...]
+    num_steps: int
+    variants: tuple[Variant, ...]
 
-    def job(self, place: Workplace, row: Row) -> dict[str, Any]:
-        """The row's steps, as a worker is told: where the weights go, too."""
-        return self._job(place, row, None, row.name)
+    def steps(self, folder: Path, variant: Variant) -> LockstepSteps:
+        """The variant's steps; they write their weights into ``folder``."""
+        return self._steps(folder, variant.name, variant.implementation, None)
 
-    def references(self, place: Workplace) -> list[dict[str, Any]]:
-        """NumPy's own steps, the first not nudged."""
-        nudges = (None, *range(NUM_NUDGES))
-        return [self._job(place, REFERENCE, nudge, f"reference-{nudge}") for nudge in nudges]
+    def reference_steps(self, folder: Path) -> list[LockstepSteps]:
+        """NumPy's own steps: first without a nudge, then with each nudge."""
+        return [
+            self._steps(folder, f"reference-{nudge}", REFERENCE.implementation, nudge)
+            for nudge in (None, *range(NUM_NUDGES))
+        ]
 
-    def _job(self, place: Workplace, row: Row, nudge: int | None, name: str) -> dict[str, Any]:
-        return {
-            "recipe": self.recipe.to_dict(),
-            "implementation": row.implementation,
-            "steps": self.steps,
-            "nudge": nudge,
-            "out": str(place.scratch / f"{self.what}-{name}.safetensors"),
-        }
+    def measure_yardstick(self, folder: Path) -> Lockstep:
+        """The check's yardstick, after a job has taken the reference steps."""
+        reference, *moved = (load_weights(steps.out) for steps in self.reference_steps(folder))
+        names = tuple(variant.name for variant in self.variants)
+        return Lockstep(self.what, self.num_steps, names, yardstick(reference, moved))
+
+    def difference(self, folder: Path, variant: Variant, trained: Path) -> float:
+        """The variant's largest difference from NumPy.
+
+        ``trained`` is the file with the weights of the variant's whole run.
+        """
+        file = trained if self.what == WHOLE_RUN else self.steps(folder, variant).out
+        return largest_difference(
+            load_weights(file), load_weights(self.reference_steps(folder)[0].out)
+        )
+
+    def _steps(
+        self, folder: Path, name: str, implementation: str, nudge: int | None
+    ) -> LockstepSteps:
+        out = folder / f"{self.what}-{name}.safetensors"
+        return LockstepSteps(self.recipe, self.num_steps, out, implementation, nudge)
 
 
-def plan_checks(recipe: Recipe, rows: Sequence[Row], first: int, whole: int) -> list[Check]:
-    """The checks of a comparison: the ``first`` steps, and all ``whole`` of a run in float64.
+def plan_checks(recipe: Recipe, variants: Sequence[Variant], first: int, whole: int) -> list[Check]:
+    """The checks of a comparison: the ``first`` steps, and in float64 also all ``whole`` steps.
 
-    The concise version draws masks of its own, so it is compared without noise.
+    Concise versions draw their own masks, so they are compared without noise.
     """
     shared = replace(recipe, dtype="float64", rng="shared")
     quiet = replace(shared, noise="none", input_dropout=0.0, scaling="inverted")
-    scratch = tuple(row for row in rows if row.implementation == "scratch")
-    concise = tuple(row for row in rows if row.implementation == "concise")
+    scratch = tuple(one for one in variants if one.implementation == "scratch")
+    concise = tuple(one for one in variants if one.implementation == "concise")
     checks = []
     if scratch:
-        checks.append(Check("first steps", shared, first, scratch))
+        checks.append(Check(FIRST_STEPS, shared, first, scratch))
     if concise:
-        checks.append(Check("first steps without noise", quiet, first, concise))
+        checks.append(Check(FIRST_STEPS_WITHOUT_NOISE, quiet, first, concise))
     if scratch and recipe == shared:
-        checks.append(Check("whole run", shared, whole, scratch))
+        checks.append(Check(WHOLE_RUN, shared, whole, scratch))
     return checks
 
 
-def take_reference_steps(place: Workplace, checks: Sequence[Check]) -> list[Lockstep]:
-    """NumPy's own runs, and from them the yardstick of each check.
-
-    Raises:
-        WorkerFailedError, OSError: NumPy's worker failed.
-    """
-    place.run(
-        REFERENCE,
-        log=place.folder / "lockstep.log",
-        task="lockstep",
-        device="cpu",
-        checks=[job for check in checks for job in check.references(place)],
-    )
-    measured = []
-    for check in checks:
-        reference, *moved = (load_weights(job["out"]) for job in check.references(place))
-        names = tuple(row.name for row in check.rows)
-        size = yardstick(reference, moved)
-        measured.append(Lockstep(check.what, check.steps, names, size, {}))
-    return measured
+def reference_job(checks: Sequence[Check], shared: SharedData, folder: Path) -> LockstepJob:
+    """NumPy's own steps of all checks; it always runs on the CPU."""
+    steps = [steps for check in checks for steps in check.reference_steps(folder)]
+    return LockstepJob(REFERENCE.backend, shared, tuple(steps))
 
 
-def take_first_steps(place: Workplace, row: Row, checks: Sequence[Check], log: Path) -> None:
-    """Take the row's steps of every check but the whole run's, which its training takes.
-
-    Raises:
-        WorkerFailedError, OSError: the worker failed.
-    """
-    jobs = [c.job(place, row) for c in checks if row in c.rows and c.what != "whole run"]
-    place.run(row, log=log, task="lockstep", checks=jobs)
-
-
-def difference(place: Workplace, row: Row, check: Check, trained: Path) -> float:
-    """How far the row is from NumPy after the check's steps; ``trained``: the run's weights."""
-    file = trained if check.what == "whole run" else Path(check.job(place, row)["out"])
-    reference = load_weights(check.references(place)[0]["out"])
-    return largest_difference(load_weights(file), reference)
+def first_steps_job(
+    variant: Variant, checks: Sequence[Check], shared: SharedData, folder: Path, device: str
+) -> LockstepJob:
+    """The variant's steps of all checks except "whole run", whose steps are the training itself."""
+    mine = [one for one in checks if variant in one.variants and one.what != WHOLE_RUN]
+    steps = tuple(check.steps(folder, variant) for check in mine)
+    return LockstepJob(variant.backend, shared, steps, device)

@@ -1,66 +1,53 @@
-"""The comparison: every backend runs the same recipe, one worker process after another.
+"""The comparison: every variant runs the same recipe, one worker process after another.
 
-What comes out is ``runs/<name>/summary.json`` beside the backends' folders.
+The result is ``out/name/summary.json``, beside the folders of the variants.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
-import time
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import d2ldrop
-from d2ldrop.backend import backend_names, install_hint, is_installed
-from d2ldrop.comparison.agreement import Lockstep
 from d2ldrop.comparison.lockstep import (
     Check,
-    difference,
+    Lockstep,
+    first_steps_job,
     plan_checks,
-    take_first_steps,
-    take_reference_steps,
+    reference_job,
 )
-from d2ldrop.comparison.workplace import OnRowEvent, Row, Workplace, laid_out
+from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
 from d2ldrop.core.checks import check_positive
-from d2ldrop.core.devices import device_name
+from d2ldrop.core.machine import machine
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.dataset import Dataset, load_data
-from d2ldrop.processes.environment import check_execution, check_threads, machine
-from d2ldrop.processes.interpreters import Pythons, check_backends
-from d2ldrop.processes.launcher import Event, WorkerFailedError
-from d2ldrop.training.folder import FORMAT, RunFolder, dump_json, write_bytes
-from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
+from d2ldrop.data import Dataset, DataSource, as_dataset
+from d2ldrop.processes.jobs import Job, TrainJob
+from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
+from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.shared_data import SharedData, shared_data
+from d2ldrop.training.folder import FORMAT, NamedFolder
+from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.layer_statistics import check_record
+from d2ldrop.training.run import expected_identity
+from d2ldrop.version import __version__
 
-ROWS_OF = {"scratch": ("scratch",), "concise": ("concise",), "both": ("scratch", "concise")}
-"""What ``implementation`` may be, and which rows a backend then has."""
+OnVariantEvent = Callable[[str, Event], None]
+"""Called with a variant's name, "torch" or "torch-concise", and a report of its worker."""
 
 
-def ignore(backend: str, event: Event) -> None:
-    """What is done with a report if nobody wants it."""
+def ignore_event(name: str, event: Event) -> None:
+    """Do nothing: the default of ``on_event``."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle; ``summary`` holds what was finished."""
+    """Ctrl-C during a comparison; ``summary`` contains the finished runs."""
 
     def __init__(self, summary: dict[str, Any]) -> None:
         super().__init__()
         self.summary = summary
-
-
-@dataclass
-class Comparison:
-    """What a comparison has found so far."""
-
-    place: Workplace
-    record: tuple[str, ...]
-    rows: dict[Row, dict[str, Any]]
-    left_out: dict[str, str]
-    lockstep: list[Lockstep] = field(default_factory=list)
-    problem: str | None = None
 
 
 def compare_backends(
@@ -68,247 +55,239 @@ def compare_backends(
     recipe: Recipe | None = None,
     *,
     implementation: str | None = None,
-    data: Dataset | str = "auto",
+    data: Dataset | DataSource | str = "auto",
     device: str = "cpu",
     name: str | None = None,
     out: Path | str = "runs",
     lockstep_steps: int = 100,
     timeout: float = 300,
-    pythons: Pythons | None = None,
+    pythons: Mapping[str, str] | None = None,
     resume: bool = False,
     record: Sequence[str] = (),
     threads: int | None = None,
     execution: str = "default",
-    on_event: OnRowEvent = ignore,
+    on_event: OnVariantEvent = ignore_event,
 ) -> dict[str, Any]:
-    """Train the same recipe on several frameworks, each in a process of its own, one after another.
+    """Train the same recipe on several frameworks, each in its own process, one after another.
 
-    Each first takes ``lockstep_steps`` steps in float64, and its weights are compared with
-    NumPy's. In float64 with shared masks the weights after the whole run are compared too. Concise
-    versions draw masks of their own and are compared without noise.
+    Before its training, each variant takes ``lockstep_steps`` steps in float64, and its weights are
+    compared with NumPy's. In float64 with shared masks, the weights after the whole run are
+    compared, too. Concise versions draw their own masks, so they are compared without noise.
 
     Args:
-        backends: their names; if not given, every one that is installed or in ``pythons``.
+        backends: names; if not given, all backends that are installed or in ``pythons``.
         recipe: the hyper-parameters; the book's if not given.
-        implementation: "scratch" (the default), "concise" (as in ``train``) or "both", two rows a
-            backend.
-        data: a Dataset, or what ``load_data`` takes.
+        implementation: "scratch" (the default), "concise" (as in ``train``) or "both".
+        data: a Dataset, a DataSource, or the name of a dataset ("auto", "fashion-mnist",
+            "stand-in"). Images are loaded after all arguments are checked.
         device: "cpu", "gpu" or "gpu:N".
-        name: the folder under ``out``; the time if not given.
-        out: where run folders are kept.
-        lockstep_steps: how many steps the lockstep check takes.
+        name: the folder under ``out``; the current time if not given.
+        out: the folder of all runs.
+        lockstep_steps: the number of steps of the first lockstep check.
         timeout: seconds without a report after which a worker counts as hung.
-        pythons: for a backend its Python interpreter, if it lives in another environment.
-        resume: go on with the run ``name``: keep what is finished, continue what was interrupted,
-            and take in what ``backends`` or ``implementation`` add.
-        record: what each run records beside its metrics, as in ``train``.
-        threads: threads of each framework's pools; if not given, those in which it is fast (see
-            ``d2ldrop.processes.environment``), and what the user has set stays.
-        execution: "default", or "fast" where a framework has it.
-        on_event: called with a row's name, "torch" or "torch-concise", and each report of its
+        pythons: for each backend in another environment, its Python interpreter.
+        resume: continue the run ``name``: keep finished runs, continue interrupted ones, and add
+            those that ``backends`` or ``implementation`` request.
+        record: additional statistics of each run, as in ``train``.
+        threads: threads of each framework's pools (see ``WorkerOptions``).
+        execution: "default", or "fast" for a framework that has it.
+        on_event: called with a variant's name, "torch" or "torch-concise", and each report of its
             worker.
 
     Returns:
-        What ``summary.json`` holds (README, formats); ``ok`` is True if all ran and are in
-        lockstep. A worker's failure is a row that says so, not an exception.
+        The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep. If
+        a worker fails, its entry says so; no exception is raised.
 
     Raises:
-        ValueError, TypeError, ImportError, DataError: a bad argument, before any work is begun.
+        ValueError, TypeError, ImportError, DataError: a bad argument; no work has started.
         FileExistsError: the run exists already, and ``resume`` is False.
-        Interrupted: Ctrl-C; what was finished is kept and summed up.
+        Interrupted: Ctrl-C. Finished runs are kept, and the exception's ``summary`` lists them.
     """
-    recipe, pythons = recipe or Recipe(), pythons or {}
-    device, record = device_name(device), check_record(record)
+    recipe = Recipe() if recipe is None else recipe
+    options = WorkerOptions(device, threads, execution, timeout, pythons or {})
+    record = check_record(record)
     check_positive(lockstep_steps, "lockstep_steps")
-    check_threads(threads)
-    folder = run_folder(out, name, resume=resume)
-    rows = plan_rows(folder, backends, recipe, implementation, pythons)
-    for row in rows:
-        check_execution(row.backend, execution)
-    data = load_data(data) if isinstance(data, str) else data
-    with laid_out(data) as scratch:
-        place = Workplace(
-            folder, recipe, data, device, timeout, pythons, scratch, on_event, threads, execution
-        )
-        _refuse_other_comparison(place, record)
-        begun = {row: {"status": "not run"} for row in rows}
-        left_out = {} if backends else _left_out(rows)
-        comparison = Comparison(place, record, begun, left_out)
-        whole = recipe.num_epochs * -(-len(data.train_images) // recipe.batch_size)
-        checks = plan_checks(recipe, rows, lockstep_steps, whole)
-        try:
-            try:
-                comparison.lockstep = take_reference_steps(place, checks)
-            except (WorkerFailedError, OSError) as error:
-                comparison.problem = f"NumPy's reference run failed: {error}"
-            for row in rows:
-                comparison.rows[row] = {"status": "interrupted"}
-                comparison.rows[row] = _run_row(place, row, checks, resume, record)
-                if comparison.rows[row]["status"] == "ok":
-                    for check, measured in zip(checks, comparison.lockstep, strict=False):
-                        if row in check.rows:
-                            trained = RunFolder(folder / row.name).weights
-                            measured.differences[row.name] = difference(place, row, check, trained)
-        except KeyboardInterrupt:
-            raise Interrupted(_write_summary(comparison)) from None
-        return _write_summary(comparison)
+    source = DataSource(data) if isinstance(data, str) else data
+    folder = NamedFolder.claim("comparison", out, name, resume=resume)
+    variants = plan_variants(folder.read(), backends, recipe, implementation, options)
+    asked = Request(folder, recipe, record, options, resume, on_event)
+    asked.refuse_other_runs(variants)
+    dataset = as_dataset(source)
+    asked.refuse_other_runs(variants, dataset)
+    whole = recipe.num_epochs * -(-len(dataset.train_images) // recipe.batch_size)
+    checks = plan_checks(recipe, variants, lockstep_steps, whole)
+    left_out = {} if backends else missing_backends(variants)
+    with shared_data(dataset) as shared, tempfile.TemporaryDirectory(prefix="d2ldrop-") as scratch:
+        comparison = Comparison(asked, dataset, shared, Path(scratch), checks, left_out)
+        return comparison.run(variants)
 
 
-def plan_rows(
-    folder: Path,
-    backends: Sequence[str] | None,
-    recipe: Recipe,
-    implementation: str | None,
-    pythons: Pythons,
-) -> list[Row]:
-    """The rows of a comparison: those begun in ``folder``, and what is asked for now.
+@dataclass(frozen=True)
+class Request:
+    """The arguments of a comparison, after all checks."""
 
-    Raises:
-        ValueError, ImportError: as ``check_backends``; no such implementation, or one that cannot
-            do what the recipe asks for.
-    """
-    if implementation not in (None, *ROWS_OF):
-        raise ValueError(
-            f"implementation must be one of {', '.join(ROWS_OF)}, got {implementation!r}"
-        )
-    begun = _begun(folder)
-    usable = check_backends([*(row.backend for row in begun), *(backends or ())], pythons)
-    if begun and not backends and not implementation:
-        return begun
-    kinds = ROWS_OF[implementation or "scratch"]
-    rows = [Row(name, kind) for name in dict.fromkeys(backends or usable) for kind in kinds]
-    for row in rows:
-        recipe_for(row.backend, recipe, row.implementation)
-    return list(dict.fromkeys([*begun, *rows]))
+    folder: NamedFolder
+    recipe: Recipe
+    record: tuple[str, ...]
+    options: WorkerOptions
+    resume: bool
+    on_event: OnVariantEvent
 
-
-def _left_out(rows: Sequence[Row]) -> dict[str, str]:
-    """The backends that are missing here, and how to install each."""
-    taken = {row.backend for row in rows}
-    missing = [name for name in backend_names() if name not in taken and not is_installed(name)]
-    return {name: install_hint(name) for name in missing}
-
-
-def run_folder(out: Path | str, name: str | None, *, resume: bool) -> Path:
-    """``out/name``, or ``out/<time>``; refused if it would overwrite a comparison.
-
-    Raises:
-        ValueError: ``name`` is no plain folder name, or ``resume`` without a run of that name.
-        FileExistsError: there is a comparison already, and ``resume`` is False.
-    """
-    if name is None:
-        if resume:
-            raise ValueError("--resume needs the --name of the run to go on with")
-        name = time.strftime("%Y%m%d-%H%M%S")
-    if name in ("", ".", "..") or Path(name).name != name:
-        raise ValueError(f"name must be a plain folder name, got {name!r}")
-    folder = Path(out) / name
-    if resume and not folder.is_dir():
-        raise ValueError(f"--resume: there is no run {folder}")
-    if not resume:
-        for backend in backend_names():
-            for kind in IMPLEMENTATIONS:
-                RunFolder(folder / Row(backend, kind).name).refuse_overwrite()
-        if (folder / "summary.json").exists():
-            raise FileExistsError(
-                f"{folder} holds a comparison: --resume keeps what is there and goes on; "
-                "another --name starts anew"
-            )
-    return folder
-
-
-def _begun(folder: Path) -> list[Row]:
-    """The rows of the comparison in ``folder``, which is then resumed."""
-    summary = folder / "summary.json"
-    if not summary.exists():
-        return []
-    return [Row.named(name) for name in json.loads(summary.read_text())["backends"]]
-
-
-def _refuse_other_comparison(place: Workplace, record: tuple[str, ...]) -> None:
-    """Raise ValueError if the folder's comparison has another recipe, record or other data."""
-    file = place.folder / "summary.json"
-    if file.exists():
-        summary = json.loads(file.read_text())
-        summary["recipe"] = Recipe(**summary["recipe"]).to_dict()  # a field it lacks: the default
-        given = {
-            "recipe": place.recipe.to_dict(),
-            "record": list(record),
-            "dataset_sha256": place.data.sha256,
+    def identity(self, data: Dataset | None) -> dict[str, Any]:
+        """The fields that decide the comparison's results; without ``data``, those known so far."""
+        values: dict[str, Any] = {
+            "recipe": self.recipe.to_dict(),
+            "record": list(self.record),
+            "device": self.options.device,
+            "threads": self.options.threads,
+            "execution": self.options.execution,
         }
-        for key, value in given.items():
-            kept = summary.get(key, [])
-            if kept != value:
-                raise ValueError(
-                    f"{place.folder} holds a comparison with {key} {kept}, not {value}: "
-                    "choose another --name, or give the same options"
-                )
+        if data is not None:
+            values |= {
+                "train_size": len(data.train_images),
+                "test_size": len(data.test_images),
+                "dataset_sha256": data.sha256,
+            }
+        return values
+
+    def refuse_other_runs(self, variants: Sequence[Variant], data: Dataset | None = None) -> None:
+        """Raise ValueError if the folder holds another comparison, or another run of a variant."""
+        self.folder.refuse_other(self.identity(data))
+        for variant in variants:
+            expected = expected_identity(
+                variant.backend,
+                recipe_for(variant.backend, self.recipe, variant.implementation),
+                variant.implementation,
+                self.record,
+                self.options.device,
+                self.options.environment(variant.backend),
+                data,
+            )
+            self.folder.backend(variant.name).refuse_other(expected)
 
 
-def _run_row(
-    place: Workplace, row: Row, checks: Sequence[Check], resume: bool, record: Sequence[str]
-) -> dict[str, Any]:
-    """Lockstep checks and run of one row, each in a process of its own; what the summary says."""
-    folder = RunFolder(place.folder / row.name)
-    log = folder.path / "worker.log"
-    try:
-        take_first_steps(place, row, checks, log)
-        place.run(
-            row,
-            log=log,
-            task="train",
-            folder=str(folder.path),
-            resume=resume,
-            record=list(record),
+@dataclass
+class Comparison:
+    """A running comparison: its arguments, and its results so far.
+
+    Attributes:
+        asked: its arguments.
+        data: the images.
+        shared: the same images, in a form that workers can read.
+        scratch: a folder for the weights of the lockstep checks.
+        checks: the lockstep checks.
+        left_out: the backends that are missing here, and how to install each.
+        rows: each variant's entry in the summary.
+        lockstep: the results of ``checks``; empty if NumPy's reference run failed.
+        problem: why the reference run failed, if it did.
+    """
+
+    asked: Request
+    data: Dataset
+    shared: SharedData
+    scratch: Path
+    checks: list[Check]
+    left_out: dict[str, str]
+    rows: dict[Variant, dict[str, Any]] = field(default_factory=dict)
+    lockstep: list[Lockstep] = field(default_factory=list)
+    problem: str | None = None
+
+    def run(self, variants: Sequence[Variant]) -> dict[str, Any]:
+        """Run the reference and every variant; write the summary and return it.
+
+        Raises:
+            Interrupted: Ctrl-C; the summary is written.
+        """
+        self.rows = {variant: {"status": "not run"} for variant in variants}
+        try:
+            self._run_reference()
+            for variant in variants:
+                self.rows[variant] = {"status": "interrupted"}
+                self.rows[variant] = self._run_variant(variant)
+                if self.rows[variant]["status"] == "ok":
+                    self._measure(variant)
+        except KeyboardInterrupt:
+            raise Interrupted(self._write_summary()) from None
+        return self._write_summary()
+
+    def _run_reference(self) -> None:
+        """Take NumPy's own steps, and measure the yardstick of each check."""
+        job = reference_job(self.checks, self.shared, self.scratch)
+        log = self.asked.folder.path / "lockstep.log"
+        try:
+            self._run_job(job, job.backend, log)
+            self.lockstep = [check.measure_yardstick(self.scratch) for check in self.checks]
+        except (WorkerFailedError, OSError) as error:
+            self.problem = f"NumPy's reference run failed: {error}"
+
+    def _run_variant(self, variant: Variant) -> dict[str, Any]:
+        """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
+        asked, folder = self.asked, self.asked.folder.backend(variant.name)
+        device = asked.options.device
+        steps = first_steps_job(variant, self.checks, self.shared, self.scratch, device)
+        training = TrainJob(
+            variant.backend,
+            self.shared,
+            asked.recipe,
+            folder.path,
+            implementation=variant.implementation,
+            device=device,
+            resume=asked.resume,
+            record=asked.record,
         )
-        result = json.loads(folder.result.read_text())
-    except (WorkerFailedError, OSError) as error:
-        place.on_event(row.name, {"event": "failed", "message": str(error)})
-        return {"status": "failed", "error": str(error)}
-    last = result["epochs"][-1]
+        try:
+            for job in (steps, training):
+                self._run_job(job, variant.name, folder.log)
+            return summary_of_run(folder.read_result())
+        except (WorkerFailedError, OSError) as error:
+            asked.on_event(variant.name, {"event": "failed", "message": str(error)})
+            return {"status": "failed", "error": str(error)}
+
+    def _measure(self, variant: Variant) -> None:
+        """Measure how far the variant is from NumPy in each of its checks."""
+        trained = self.asked.folder.backend(variant.name).weights
+        # Without a reference there are no results to add to.
+        for check, found in zip(self.checks, self.lockstep, strict=False):
+            if variant in check.variants:
+                found.differences[variant.name] = check.difference(self.scratch, variant, trained)
+
+    def _run_job(self, job: Job, name: str, log: Path) -> None:
+        asked = self.asked
+        run_job(job, asked.options, lambda event: asked.on_event(name, event), log=log)
+
+    def _write_summary(self) -> dict[str, Any]:
+        folder = self.asked.folder
+        rows = {variant.name: row for variant, row in self.rows.items()}
+        in_lockstep = bool(self.lockstep) and all(
+            check.holds(variant) for check in self.lockstep for variant in check.variants
+        )
+        summary = {
+            "format": FORMAT,
+            "name": folder.path.name,
+            "folder": str(folder.path),
+            "d2ldrop_version": __version__,
+            "machine": machine(),
+            "dataset": self.data.name,
+            **self.asked.identity(self.data),
+            "backends": rows,
+            "left_out": self.left_out,
+            "lockstep": [check.to_dict() for check in self.lockstep],
+            "problem": self.problem,
+            "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
+        }
+        folder.write(summary)
+        return summary
+
+
+def summary_of_run(result: dict[str, Any]) -> dict[str, Any]:
+    """The summary's entry of a finished run; ``result`` is the content of its ``result.json``."""
+    epochs = result["epochs"]
     return {
         "status": "ok",
         "framework_version": result["framework_version"],
-        "seconds_per_epoch": statistics.median(e["seconds"] for e in result["epochs"]),
-        "train_loss": last["train_loss"],
-        "train_accuracy": last["train_accuracy"],
-        "test_accuracy": last["test_accuracy"],
+        "seconds_per_epoch": statistics.median(epoch["seconds"] for epoch in epochs),
+        "train_loss": epochs[-1]["train_loss"],
+        "train_accuracy": epochs[-1]["train_accuracy"],
+        "test_accuracy": epochs[-1]["test_accuracy"],
         "peak_rss_bytes": result["peak_rss_bytes"],
     }
-
-
-def _write_summary(comparison: Comparison) -> dict[str, Any]:
-    place, lockstep = comparison.place, comparison.lockstep
-    rows = {row.name: values for row, values in comparison.rows.items()}
-    in_lockstep = bool(lockstep) and all(c.holds(row) for c in lockstep for row in c.rows)
-    summary = {
-        "format": FORMAT,
-        "name": place.folder.name,
-        "folder": str(place.folder),
-        "d2ldrop_version": d2ldrop.__version__,
-        "machine": machine(),
-        "dataset": place.data.name,
-        "dataset_sha256": place.data.sha256,
-        "train_size": len(place.data.train_images),
-        "test_size": len(place.data.test_images),
-        "device": place.device,
-        "recipe": place.recipe.to_dict(),
-        "record": list(comparison.record),
-        "backends": rows,
-        "left_out": comparison.left_out,
-        "lockstep": [
-            {
-                "what": check.what,
-                "steps": check.steps,
-                "yardstick": check.yardstick,
-                "limit": check.limit,
-                "difference": check.differences,
-                "in_lockstep": {row: check.holds(row) for row in check.rows},
-            }
-            for check in lockstep
-        ],
-        "problem": comparison.problem,
-        "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
-    }
-    write_bytes(place.folder / "summary.json", dump_json(summary, indent=2).encode())
-    return summary

@@ -1,20 +1,32 @@
-"""Arrays whose memory a framework can share, however strict it is."""
+"""Types of arrays, and arrays whose memory every framework can share."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+NumPyArray: TypeAlias = npt.NDArray[Any]
+Arrays: TypeAlias = Sequence[NumPyArray]
+Rates: TypeAlias = tuple[float, float]
+"""The drop probabilities of the two hidden layers."""
+Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""W1, b1, W2, b2 and so on, W as inputs × outputs."""
+
 ALIGNMENT = 64
-"""Bytes: where an array begins at a multiple of them, every framework takes its memory as it is."""
+"""Bytes. Every framework can share an array's memory if it starts at a multiple of this number."""
+
+
+def is_aligned(array: npt.NDArray[Any]) -> bool:
+    """Whether a framework that needs ALIGNMENT can share the memory of ``array``."""
+    return array.flags.carray and array.ctypes.data % ALIGNMENT == 0
 
 
 def aligned(shape: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An empty array that begins at a multiple of ALIGNMENT, as NumPy's own do only by chance."""
+    """An uninitialised array that starts at a multiple of ALIGNMENT; NumPy does not ensure this."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)

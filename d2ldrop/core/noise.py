@@ -1,27 +1,13 @@
-"""The noise of a run: what is drawn, where it goes, and when.
-
-Dropout is one noise of several. What is drawn here comes from the shared streams, and all but two
-are masks of numbers, which are scaled already: a backend's ``dropout_layer`` multiplies by them.
-"""
+"""The noises of a network: their definitions, their schedules, and how a layer applies them."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy.typing as npt
-
-from d2ldrop.backend import Backend
-from d2ldrop.core.randomness import Purpose, dropout_mask, normal_noise, scaled
-
-if TYPE_CHECKING:
-    from d2ldrop.core.recipe import Recipe
+from typing import Any, NamedTuple, TypeVar
 
 NOISES = ("dropout", "gaussian", "additive", "dropconnect", "unit", "none")
-"""What ``Recipe.noise`` may be; p is the hidden layer's ``Recipe.dropout``.
+"""The values of ``Recipe.noise``; p is the hidden layer's ``Recipe.dropout``.
 
 - dropout: drop each activation with probability p, divide the rest by 1 - p. Srivastava et al.,
   "Dropout" (JMLR 15, 2014); *Dive into Deep Learning*, section 4.6.
@@ -30,19 +16,19 @@ NOISES = ("dropout", "gaussian", "additive", "dropconnect", "unit", "none")
 - additive: add N(0, p / (1 - p)) to each activation. Poole, Sohl-Dickstein and Ganguli, "Analyzing
   noise in autoencoders and deep networks", arXiv:1406.1831 (2014); on inputs, Bishop, "Training
   with noise is equivalent to Tikhonov regularization" (Neural Computation 7, 1995).
-- dropconnect: drop each weight that leads out of the hidden layer with probability p, divide the
-  rest by 1 - p; one mask for the batch. Wan et al., "Regularization of neural networks using
-  DropConnect" (ICML 2013), who draw a mask for each example and predict by moment matching.
+- dropconnect: drop each outgoing weight of the hidden layer with probability p, divide the rest
+  by 1 - p; one mask per batch. Wan et al., "Regularization of neural networks using DropConnect"
+  (ICML 2013). They draw one mask per example and predict by moment matching.
 - unit: dropout with one mask for the whole batch. Graham, Reizenstein and Robinson, "Efficient
   batchwise dropout training using submatrices", arXiv:1502.02478 (2015).
 - none: no noise in the hidden layers.
 
-With one mask for the batch, gradients vary more: at the book's learning rate of 0.5 dropconnect and
-unit hardly train, and float64 runs part ways within an epoch. At 0.2 they do neither.
+With one mask per batch, gradients vary more. At the book's learning rate of 0.5 dropconnect and
+unit hardly train, and float64 runs diverge from each other within one epoch. At 0.2 they train.
 """
 
 SCHEDULES = ("constant", "early", "late", "linear")
-"""What ``Recipe.schedule`` may begin with; all but constant are followed by ``:E``, E epochs.
+"""The kinds of ``Recipe.schedule``. All but constant are followed by ``:E``, a number of epochs.
 
 - constant: the same noise in every epoch.
 - early: noise in the first E epochs only; late: only after them. Liu et al., "Dropout reduces
@@ -52,47 +38,64 @@ SCHEDULES = ("constant", "early", "late", "linear")
 """
 
 SCALINGS = ("inverted", "original")
-"""What ``Recipe.scaling`` may be: when dropout makes up for what it drops.
+"""The values of ``Recipe.scaling``: when dropout compensates for the dropped activations.
 
-- inverted: while training, by 1 / (1 - p); nothing is left to do at test time. Srivastava et al.
-  (2014), section 10.
-- original: at test time, where every weight that leads out of a hidden layer is multiplied by its
-  keep probability 1 - p. Hinton et al., arXiv:1207.0580 (2012).
+- inverted: while training, by the factor 1 / (1 - p). Prediction needs no change. Srivastava et
+  al. (2014), section 10.
+- original: at test time. Each outgoing weight of a hidden layer is multiplied by the layer's keep
+  probability 1 - p. Hinton et al., arXiv:1207.0580 (2012).
 """
 
 Array = TypeVar("Array")
 
 
-@dataclass(frozen=True)
-class StepNoise:
-    """The noise of one training step, as a backend's ``train_step`` takes it."""
+class LayerNoise(NamedTuple):
+    """The noise of one hidden layer in one training step.
 
-    kind: str  # "dropout", "additive" or "dropconnect"
-    dropout: tuple[float, float]
-    masks: tuple[npt.NDArray[Any] | None, npt.NDArray[Any] | None]
+    With ``kind`` "dropout" the layer drops activations with probability ``dropout``. ``mask`` is
+    then boolean, True where an activation is kept; None means a fresh mask. With the other kinds
+    ``mask`` holds numbers that are already scaled: "multiply" multiplies the activations by it,
+    "add" adds it to them, and "weights" multiplies the outgoing weights by it.
+    """
+
+    dropout: float = 0
+    mask: Any = None
+    kind: str = "dropout"
+
+
+Noise = tuple[LayerNoise, LayerNoise]
+"""The noise of both hidden layers."""
+NO_NOISE: Noise = (LayerNoise(), LayerNoise())
 
 
 def noise_layer(
-    dropout_layer: Callable[..., Array], H: Array, W: Array, dropout: float, mask: Any, noise: str
+    dropout_layer: Callable[..., Array], H: Array, W: Array, noise: LayerNoise
 ) -> tuple[Array, Array]:
-    """A hidden layer's activations H (n, h) and the weights W (h, outputs) after it, with noise.
+    """Apply ``noise`` to a hidden layer's activations H (n, h) or outgoing weights W (h, m).
 
-    For backends, which give their ``dropout_layer`` and their arrays. With "dropconnect" W goes
-    through the layer; with "additive" ``mask`` is added to H; with "dropout" H goes through the
-    layer, which draws a fresh mask if it is given None. To the others None is no noise.
+    Args:
+        dropout_layer: the backend's own layer.
+        H: activations, an array of any framework.
+        W: weights, an array of the same framework.
+        noise: its mask is an array of the same framework.
+
+    Returns:
+        H and W. Noise was applied to one of them.
     """
-    if noise == "additive":
-        return (H if mask is None else mask + H), W
-    if noise == "dropconnect":
-        return H, dropout_layer(W, dropout, mask=mask)
-    return dropout_layer(H, dropout, mask=mask), W
+    if noise.kind == "weights":
+        return H, noise.mask * W
+    if noise.kind == "multiply":
+        return noise.mask * H, W
+    if noise.kind == "add":
+        return noise.mask + H, W
+    return dropout_layer(H, noise.dropout, mask=noise.mask), W
 
 
 def check_schedule(schedule: object) -> str:
-    """``schedule``, if it is one.
+    """Return ``schedule`` if it is valid.
 
     Raises:
-        ValueError: it is not.
+        ValueError: ``schedule`` does not have one of the forms in SCHEDULES.
     """
     if schedule == "constant":
         return "constant"
@@ -106,7 +109,7 @@ def check_schedule(schedule: object) -> str:
 
 
 def strength(schedule: str, epoch: int) -> float:
-    """By what each p is multiplied in an epoch (from 0): 1 is all of it, 0 none.
+    """The factor that multiplies each drop probability in an epoch (from 0), in [0, 1].
 
     >>> [strength("linear:4", epoch) for epoch in range(6)]
     [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
@@ -120,58 +123,3 @@ def strength(schedule: str, epoch: int) -> float:
     if kind == "linear":
         return 1.0 - done
     return float((done < 1) == (kind == "early"))
-
-
-def dropout_in(recipe: Recipe, epoch: int) -> tuple[float, tuple[float, float]]:
-    """The probabilities of an epoch (from 0): the input's, and those of the hidden layers."""
-    factor = strength(recipe.schedule, epoch)
-    first, second = (0 if recipe.noise == "none" else factor * p for p in recipe.dropout)
-    return factor * recipe.input_dropout, (first, second)
-
-
-def noisy_input(module: Backend[Any], X: Any, recipe: Recipe, epoch: int, step: int) -> Any:
-    """A batch of images X (n, 784), the framework's array, with pixels dropped.
-
-    Srivastava et al. (2014), appendix A.4; as masking noise Vincent et al., "Extracting and
-    composing robust features with denoising autoencoders" (ICML 2008).
-    """
-    p, _ = dropout_in(recipe, epoch)
-    if p == 0 or recipe.rng == "native":
-        return module.dropout_layer(X, p)
-    keep = dropout_mask(tuple(X.shape), p, seed=recipe.seed, step=step, purpose=Purpose.INPUT)
-    return module.dropout_layer(X, p, mask=module.from_numpy(keep))
-
-
-def draw_noise(recipe: Recipe, epoch: int, step: int, n: int) -> StepNoise:
-    """The noise of one step (counted from the run's first) on a batch of n images.
-
-    With ``rng="native"`` nothing is drawn: the framework draws masks of its own.
-    """
-    _, dropout = dropout_in(recipe, epoch)
-    if recipe.rng == "native":
-        return StepNoise("dropout", dropout, (None, None))
-    first, second = (_draw(recipe, p, step, site, n) for site, p in enumerate(dropout))
-    kind = recipe.noise if recipe.noise in ("additive", "dropconnect") else "dropout"
-    return StepNoise(kind, dropout, (first, second))
-
-
-def _draw(recipe: Recipe, p: float, step: int, site: int, n: int) -> npt.NDArray[Any] | None:
-    """What a layer is multiplied by, or what is added; None where p leaves nothing to chance."""
-    if p in (0, 1):
-        return None
-    seed = recipe.seed
-    width, next_width = recipe.sizes[site + 1 : site + 3]
-    if recipe.noise in ("gaussian", "additive"):
-        normal = normal_noise((n, width), seed=seed, step=step, site=site)
-        mean = 0 if recipe.noise == "additive" else 1
-        noise = mean + math.sqrt(p / (1 - p)) * normal
-        return noise.astype(recipe.dtype)
-    shape, purpose = {
-        "dropout": ((n, width), Purpose.MASK),
-        "dropconnect": ((width, next_width), Purpose.DROPCONNECT),
-        "unit": ((1, width), Purpose.UNIT),
-    }[recipe.noise]
-    mask = dropout_mask(shape, p, seed=seed, step=step, site=site, purpose=purpose)
-    kept = 1 if recipe.scaling == "original" else 1 - p
-    # Scaled here, once a step: a framework would do it again to differentiate, and more slowly.
-    return scaled(mask, kept, recipe.dtype)

@@ -1,8 +1,11 @@
-"""Every random number of a run, from one keyed NumPy stream (randomness, version 1).
+"""All random numbers of a run. This is version 1 of their definition.
 
-A stream is a Philox generator keyed by ``(seed, purpose)`` that starts at counter ``(0, 0, a, b)``.
-Nothing is carried from one stream to the next, so the mask of step 2,349 is known without drawing
-the 2,349 before it: any process, in any framework, at any time, gets the same bits.
+A stream is a Philox generator with key ``(seed, purpose)`` and counter ``(0, 0, a, b)``. No stream
+depends on an earlier one: the mask of step 2,349 is drawn without drawing the masks before it. So
+every process and every framework gets the same bits.
+
+This module is the definition and can be read beside the specification. ``fast_masks`` draws the
+same masks faster.
 
 Philox: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 """
@@ -10,23 +13,19 @@ Philox: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from itertools import pairwise
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.core.arrays import aligned
-from d2ldrop.core.checks import check_probability, check_word
-from d2ldrop.core.threads import LARGE, NEAR, by_rows, in_blocks, parts
+from d2ldrop.core.checks import check_word
 
 
 class Purpose(IntEnum):
-    """What a stream is for: the second word of its key. New ones are appended, none renumbered."""
+    """The use of a stream: the second word of its key. Append new members; never renumber."""
 
     WEIGHTS = 1
     ORDER = 2
@@ -41,58 +40,14 @@ class Purpose(IntEnum):
     NORMAL = 11
 
 
-BYTES = 32
-"""Bytes in one of Philox's blocks, by which its counter counts."""
+def stream(seed: int, purpose: Purpose, a: int = 0, b: int = 0) -> np.random.Philox:
+    """The bit generator of one purpose; ``a`` and ``b`` select the epoch, step, site or layer."""
+    return np.random.Philox(key=words(seed, purpose), counter=words(0, 0, a, b))
 
 
-def stream(
-    seed: int, purpose: Purpose, a: int = 0, b: int = 0, blocks: int = 0
-) -> np.random.Philox:
-    """The bit generator of one purpose; ``a`` and ``b`` say which epoch, step, site or layer.
-
-    It begins ``blocks`` blocks of 32 bytes after the stream's start.
-    """
-    return np.random.Philox(key=_words(seed, purpose), counter=_words(blocks, 0, a, b))
-
-
-def _words(*integers: int) -> npt.NDArray[np.uint64]:
-    """As NumPy would not make them of a list with a word above 2**63, but float64."""
+def words(*integers: int) -> npt.NDArray[np.uint64]:
+    """Explicit uint64: NumPy might choose float64 for integers above 2**63."""
     return np.array(integers, dtype=np.uint64)
-
-
-class _OwnGenerator(threading.local):
-    """A generator of each thread's own, to be set to one stream after another.
-
-    A new one asks the system for randomness, which its key replaces: 8 µs of the 50 of a mask.
-    """
-
-    def __init__(self) -> None:
-        self.bits = np.random.Philox(0)
-
-    def stream(
-        self, seed: int, purpose: Purpose, a: int = 0, b: int = 0, blocks: int = 0
-    ) -> np.random.Philox:
-        """As the function ``stream``; what was returned before goes on from there too."""
-        self.bits.state = {
-            "bit_generator": "Philox",
-            "state": {"key": _words(seed, purpose), "counter": _words(blocks, 0, a, b)},
-            "buffer": _words(0, 0, 0, 0),
-            "buffer_pos": 4,  # used up
-            "has_uint32": 0,
-            "uinteger": 0,
-        }
-        return self.bits
-
-
-_own = _OwnGenerator()
-
-
-def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
-    """The order in which an epoch (from 0) visits ``n`` examples: a permutation, shape (n,)."""
-    words = stream(
-        check_word(seed, "seed"), Purpose.ORDER, a=check_word(epoch, "epoch")
-    ).random_raw(n)
-    return np.argsort(words, kind="stable")
 
 
 def dropout_mask(
@@ -104,71 +59,31 @@ def dropout_mask(
     site: int = 0,
     purpose: Purpose = Purpose.MASK,
 ) -> npt.NDArray[np.bool_]:
-    """The keep mask of one step and site: booleans of ``shape``, True with probability 1 - p.
+    """The definition of a mask: booleans of ``shape``, True with probability 1 - p.
 
-    A byte an element decides against p in 1/256ths; only a byte that ties with p, and p that is no
-    multiple of 1/256, needs 53 bits more. Exact to 2**-61; p = 0 and p = 1 draw nothing.
-    ``purpose`` MASK is the hidden layers' while training; INPUT, UNIT and DROPCONNECT are those of
-    other noise; MC is Monte-Carlo prediction's, where ``step`` is the sample.
+    Let 256 p = t + f, with an integer t and 0 <= f < 1. Each element takes one byte of the stream.
+    A byte below t drops the element, and a byte above t keeps it. A byte equal to t is a tie. If f
+    is 0, a tie keeps the element. Otherwise each tie takes one word, in order, after all bytes. The
+    word's upper 53 bits are a fraction; below f, it drops the element.
 
-    Raises:
-        TypeError, ValueError: ``dropout`` is no probability; ``seed``, ``step`` or ``site`` no
-            integer in [0, 2**64).
+    Use ``fast_masks.dropout_mask``: it draws the same mask and checks its arguments.
     """
-    dropout = check_probability(dropout, "dropout")
-    seed, step, site = (
-        check_word(word, name) for word, name in ((seed, "seed"), (step, "step"), (site, "site"))
-    )
-    n = math.prod(shape)
     if dropout in (0, 1):
         return np.full(shape, dropout == 0)
-    keep = np.empty(n, np.bool_)
-    key = seed, purpose, step, site
-    threshold, fraction = divmod(256 * dropout, 1)
-
-    def draw(block: slice) -> npt.NDArray[np.intp]:
-        """Decide a block; which elements are tied."""
-        bits = _own.stream(*key, blocks=block.start // BYTES)
-        tied = [np.empty(0, np.intp)]
-        for part in parts(block, NEAR):
-            drawn = _random_bytes(bits, part.stop - part.start, threaded=n >= LARGE)
-            np.greater_equal(drawn, int(threshold), out=keep[part])
-            if fraction > 0:
-                tied.append(part.start + np.flatnonzero(drawn == int(threshold)))
-        return np.concatenate(tied)
-
-    tied = np.concatenate(in_blocks(draw, n, BYTES)) if n >= LARGE else draw(slice(0, n))
-    if fraction > 0:
-        blocks, words = divmod(-(-n // 8), BYTES // 8)  # drawn so far
-        drawn = _own.stream(*key, blocks=blocks).random_raw(words + tied.size)[words:]
-        keep[tied] = (drawn >> np.uint64(11)) * 2.0**-53 >= fraction
+    bits = stream(seed, purpose, a=step, b=site)
+    n, (t, f) = math.prod(shape), divmod(256 * dropout, 1)
+    drawn = bits.random_raw(math.ceil(n / 8)).astype("<u8").view(np.uint8)[:n]
+    keep = drawn >= t
+    if f > 0:
+        tied = np.flatnonzero(drawn == t)
+        keep[tied] = (bits.random_raw(tied.size) >> np.uint64(11)) * 2.0**-53 >= f
     return keep.reshape(shape)
 
 
-def scaled(
-    mask: npt.NDArray[np.bool_], kept: float, dtype: npt.DTypeLike
-) -> npt.NDArray[np.floating[Any]]:
-    """``mask / kept``, of ``dtype``, as numbers to multiply by."""
-    numbers = aligned(mask.shape, dtype)
-    scale = numbers.dtype.type(1) / numbers.dtype.type(kept)
-
-    def fill(rows: slice | EllipsisType) -> None:
-        np.copyto(numbers[rows], mask[rows])  # converts a whole array faster than divide does
-        np.multiply(numbers[rows], scale, out=numbers[rows])
-
-    by_rows(fill, mask.shape)
-    return numbers
-
-
-def _random_bytes(bits: np.random.Philox, n: int, *, threaded: bool) -> npt.NDArray[np.uint8]:
-    """The stream's next n bytes, of whole words; the same whether ``threaded`` or not."""
-    words = -(-n // 8)
-    if threaded:  # random_raw, a little faster, holds the interpreter
-        drawn = np.random.Generator(bits).integers(0, 2**64, words, np.uint64)
-    else:
-        drawn = bits.random_raw(words)
-    # astype: a big-endian machine swaps, so that the bytes are the same everywhere.
-    return drawn.astype("<u8", copy=False).view(np.uint8)[:n]
+def batch_order(seed: int, epoch: int, n: int) -> npt.NDArray[np.intp]:
+    """The order in which an epoch (from 0) visits ``n`` examples: a permutation, shape (n,)."""
+    bits = stream(check_word(seed, "seed"), Purpose.ORDER, a=check_word(epoch, "epoch"))
+    return np.argsort(bits.random_raw(n), kind="stable")
 
 
 def normal_noise(
@@ -177,7 +92,7 @@ def normal_noise(
     """Draws from N(0, 1) for one step and site, float64 of ``shape``.
 
     Raises:
-        TypeError, ValueError: ``seed``, ``step`` or ``site`` is no integer in [0, 2**64).
+        TypeError, ValueError: ``seed``, ``step`` or ``site`` is not an integer in [0, 2**64).
     """
     seed, step, site = (
         check_word(word, name) for word, name in ((seed, "seed"), (step, "step"), (site, "site"))
@@ -204,7 +119,7 @@ def initial_weights(
 def nudged(
     params: Mapping[str, npt.NDArray[Any]], seed: int, nudge: int
 ) -> dict[str, npt.NDArray[Any]]:
-    """``params`` times (1 + 2**-52 N(0, 1)): as if each had suffered one rounding error."""
+    """``params`` times (1 + 2**-52 N(0, 1)): a change of about one rounding error in each value."""
     moved = {}
     for index, (name, values) in enumerate(params.items()):
         bits = stream(seed, Purpose.NUDGE, a=nudge, b=index)
@@ -214,5 +129,5 @@ def nudged(
 
 
 def native_seed(seed: int, epoch: int) -> int:
-    """A 31-bit seed for a framework's own generator, one an epoch so that a run can be resumed."""
+    """A 31-bit seed for a framework's own generator: one per epoch, so that runs can be resumed."""
     return int(stream(seed, Purpose.NATIVE, a=epoch).random_raw()) >> 33

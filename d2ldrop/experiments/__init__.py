@@ -1,18 +1,21 @@
-"""The section's exercises, and dropout's classical figures, answered with numbers.
+"""Exercises of the section, and classical figures about dropout, answered with numbers.
 
-``d2ldrop experiment NAME`` trains what one of them compares, over several seeds, on any backend.
-Each is a module here that says what is trained (``arms``), what is measured, how it is drawn and
-what follows; ``_execution`` runs the jobs, ``_statistics`` judges the differences.
+``d2ldrop experiment NAME`` trains the arms of one experiment over several seeds, on any backend.
 
-The numbers of the exercises are those of *Dive into Deep Learning*, section 4.6 (English edition:
-5.6); the sources of the others are in their modules.
+- ``catalogue``: one module per experiment. It defines the trainings (``arms``), the measurements,
+  the figure and the conclusion.
+- ``engine``: plans the runs, executes them, compares them and writes the results.
+
+The exercises are numbered as in *Dive into Deep Learning*, section 4.6 (English edition: 5.6). The
+other experiments name their sources in their modules.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import Arm, Experiment, Setting
+from d2ldrop.experiments.engine.results import Results
 
 __all__ = ["NAMES", "Arm", "Experiment", "Results", "Setting", "find_experiment"]
 
@@ -31,14 +34,14 @@ NAMES = (
     "early-late",
     "float32-chaos",
 )
-"""Exercises 1 to 7, then the classical figures."""
+"""The names of all experiments: exercises 1 to 7, then the classical figures."""
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of that name.
+    """Return the experiment called ``name``.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no experiment has this name.
     """
     if name not in NAMES:
         raise ValueError(f"experiment must be one of {', '.join(NAMES)}, got {name!r}")

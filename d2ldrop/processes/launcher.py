@@ -1,7 +1,7 @@
-"""One worker process a job: start it, hear its reports, and survive whatever becomes of it.
+"""The parent's side: run one job in its own worker process.
 
-A worker that dies, by a signal too, or falls silent, raises ``WorkerFailedError`` here and harms
-nothing else.
+If a worker crashes, raises an error or hangs, ``run_job`` raises ``WorkerFailedError``. Other
+workers are not affected.
 """
 
 from __future__ import annotations
@@ -12,93 +12,94 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
+from d2ldrop.processes.jobs import Job
+from d2ldrop.processes.options import WorkerOptions
+
 Event = dict[str, Any]
+"""A report of a worker: its values, and its name under the key "event"."""
 OnEvent = Callable[[Event], None]
 
 
 class WorkerFailedError(Exception):
-    """The job did not end well; the message is one line that says how."""
+    """A worker did not finish its job; the message is one line that says why."""
 
 
-def run_worker(
-    job: dict[str, Any],
-    on_event: OnEvent,
-    *,
-    log: Path,
-    timeout: float,
-    python: str | Path = sys.executable,
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Run one job in a process of its own; return when it has ended well.
+def run_job(job: Job, options: WorkerOptions, on_event: OnEvent, *, log: Path) -> None:
+    """Run ``job`` in its own process, and return when it is done.
 
     Args:
-        job: what ``_worker`` is to do.
+        job: the work; ``job.backend`` decides the interpreter and the environment.
+        options: the settings of the worker.
         on_event: called with each report.
-        log: where what the framework prints is kept.
-        timeout: seconds without a report after which the worker counts as hung.
-        python: the interpreter; it must have d2ldrop and the framework.
-        environment: variables added to this process's.
+        log: the file for the output of the framework; its folder is created.
 
     Raises:
-        WorkerFailedError: an error in the worker, its death, or its silence.
+        WorkerFailedError: the worker raised an error, died, or was silent for
+            ``options.timeout`` seconds.
+        OSError: the interpreter cannot be started, or the log cannot be written.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    reading_end, writing_end = os.pipe()
-    try:
-        with log.open("wb") as log_file:
-            process = subprocess.Popen(
-                [python, "-m", "d2ldrop.processes.worker", str(writing_end)],
-                env={
-                    **os.environ,
-                    **environment,
-                    "PYTHONSAFEPATH": "1",  # no module of the current folder
-                },
-                stdin=subprocess.PIPE,
-                stdout=log_file,
-                stderr=log_file,
-                pass_fds=[writing_end],
-                start_new_session=True,  # Ctrl-C comes to this process alone, which ends the worker
-            )
-    except BaseException:
-        os.close(reading_end)
-        raise
-    finally:
-        os.close(writing_end)
-    reports = os.fdopen(reading_end, encoding="utf-8", errors="backslashreplace")
+    with log.open("wb") as output:
+        process, reports = _start(
+            options.python(job.backend), options.environment(job.backend), output
+        )
     failure = None
     try:
-        _tell(process, job)
-        for event in _events(reports, timeout):
+        _send(process, job)
+        for event in _events(reports, options.timeout):
             if event["event"] == "error":
                 failure = WorkerFailedError(event["message"])
             else:
                 on_event(event)
-        process.wait(timeout)
+        process.wait(options.timeout)
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise WorkerFailedError(f"hung: no sign of life for {timeout:g} s (--timeout)") from None
+        raise WorkerFailedError(
+            f"hung: no report for {options.timeout:g} s (timeout, --timeout)"
+        ) from None
     finally:
         _end(process)
     if failure or process.returncode:
         raise failure or WorkerFailedError(_cause_of_death(process.returncode, log))
 
 
-def _tell(process: subprocess.Popen[bytes], job: dict[str, Any]) -> None:
-    """Send the job, one line. Stdin stays open: its end tells the worker that this process died."""
+def _start(
+    python: str, environment: Mapping[str, str], output: IO[bytes]
+) -> tuple[subprocess.Popen[bytes], IO[str]]:
+    """A new worker, which waits for its job, and the stream of its reports."""
+    reading_end, writing_end = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [python, "-m", "d2ldrop.processes.worker", str(writing_end)],
+            env={**environment, "PYTHONSAFEPATH": "1"},  # do not import from the current folder
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            pass_fds=[writing_end],
+            start_new_session=True,  # Ctrl-C reaches only the parent; it ends the worker
+        )
+    except BaseException:
+        os.close(reading_end)
+        raise
+    finally:
+        os.close(writing_end)
+    return process, os.fdopen(reading_end, encoding="utf-8", errors="backslashreplace")
+
+
+def _send(process: subprocess.Popen[bytes], job: Job) -> None:
+    """Send the job as one line. Stdin stays open: the worker ends when the parent closes it."""
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it died at once; its exit status tells the rest
-        process.stdin.write(json.dumps(job).encode() + b"\n")
+    with contextlib.suppress(BrokenPipeError):  # the worker died; its exit status says why
+        process.stdin.write(json.dumps(job.to_dict()).encode() + b"\n")
         process.stdin.flush()
 
 
 def _events(reports: IO[str], timeout: float) -> Iterator[Event]:
-    """The worker's reports, until it ends them; TimeoutError after ``timeout`` silent seconds."""
+    """The worker's reports until it closes the stream; TimeoutError after ``timeout`` seconds."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -115,12 +116,12 @@ def _events(reports: IO[str], timeout: float) -> Iterator[Event]:
             raise TimeoutError from None
         if line is None:
             return
-        with contextlib.suppress(json.JSONDecodeError):  # cut off by the worker's death
+        with contextlib.suppress(json.JSONDecodeError):  # the worker died while it wrote this line
             yield json.loads(line)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of the worker behind, its children included."""
+    """Kill the worker and its children, if any are left."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

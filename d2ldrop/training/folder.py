@@ -1,16 +1,17 @@
-"""The folder of a run: results, trace, weights, and the checkpoint that a killed run resumes from.
+"""The folders of runs: their files, the checks before writing, and how a run is resumed.
 
-Every file is written whole or not at all. ``result.json`` comes last: where it is, the run is
-complete.
+``out/name/`` (``NamedFolder``) belongs to one run, comparison, experiment or benchmark. Each
+backend that trains has a folder of its own inside (``RunFolder``). Every file is written whole or
+not at all. ``result.json`` is written last: a run that has it is complete.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import math
-import os
-import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,121 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from d2ldrop.core.files import dump_json, read_json, with_nan, write_bytes, write_json
 from d2ldrop.core.recipe import NUM_INPUTS, NUM_OUTPUTS, Recipe
-from d2ldrop.training.loop import EpochResult, Run
+from d2ldrop.training.run import EpochResult, Run, RunIdentity
 
 FORMAT = 1
 PARAM_NAMES = ("W1", "b1", "W2", "b2", "W3", "b3")
+MARKERS = {"comparison": "summary.json", "experiment": "plan.json", "benchmark": "bench.json"}
+"""The file that identifies each kind of NamedFolder; a single run has no such file."""
+
+
+@dataclass(frozen=True)
+class NamedFolder:
+    """The folder of a run, comparison, experiment or benchmark: ``out/name/``.
+
+    Attributes:
+        path: the folder; it need not exist.
+        kind: "run" or one of MARKERS.
+    """
+
+    path: Path
+    kind: str
+
+    @classmethod
+    def claim(
+        cls,
+        kind: str,
+        out: Path | str = "runs",
+        name: str | None = None,
+        *,
+        resume: bool = False,
+    ) -> NamedFolder:
+        """Return the folder ``out/name`` if this ``kind`` may write there. This writes nothing.
+
+        Args:
+            kind: "run", "comparison", "experiment" or "benchmark".
+            out: the folder of all runs.
+            name: the folder's name; the current time if not given.
+            resume: continue what the folder holds.
+
+        Raises:
+            ValueError: ``name`` is not a plain folder name; with ``resume``, the folder does not
+                exist or holds another kind.
+            FileExistsError: the folder holds something already, and ``resume`` is False.
+        """
+        if name is None:
+            if resume:
+                raise ValueError(
+                    "resume=True (--resume) needs the name (--name) of the run to go on with"
+                )
+            name = time.strftime("%Y%m%d-%H%M%S")
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise ValueError(f"name must be a plain folder name, got {name!r}")
+        folder = cls(Path(out) / name, kind)
+        if resume:
+            folder._refuse_other_kind()
+        else:
+            folder._refuse_overwrite()
+        return folder
+
+    def backend(self, name: str) -> RunFolder:
+        """The folder of one backend's run; ``name`` is "torch" or "torch-concise"."""
+        return RunFolder(self.path / name)
+
+    def read(self) -> dict[str, Any] | None:
+        """The content of the kind's marker file; None if it does not exist."""
+        file = self.path / MARKERS[self.kind]
+        content: dict[str, Any] | None = read_json(file) if file.exists() else None
+        return content
+
+    def write(self, content: Mapping[str, Any]) -> None:
+        """Write the kind's marker file; ``content`` includes the fields of its identity."""
+        write_json(self.path / MARKERS[self.kind], content)
+
+    def refuse_other(self, asked: Mapping[str, Any]) -> None:
+        """Raise ValueError if a field of the marker file differs from ``asked``.
+
+        A field that the file lacks is not compared. A field that its recipe lacks has its default.
+        """
+        kept = self.read()
+        if kept is not None:
+            if "recipe" in kept:
+                kept["recipe"] = Recipe(**kept["recipe"]).to_dict()
+            _refuse_difference(self.path, self.kind, kept, asked)
+
+    def _refuse_overwrite(self) -> None:
+        if self.path.is_dir():
+            for folder in sorted(self.path.iterdir()):
+                RunFolder(folder).refuse_overwrite()
+        for kind in self._held():
+            if kind == "benchmark":  # a benchmark cannot be resumed
+                raise FileExistsError(
+                    f"{self.path} holds a benchmark: choose another folder (--name)"
+                )
+            raise FileExistsError(_already(self.path, _a(kind)))
+
+    def _refuse_other_kind(self) -> None:
+        if not self.path.is_dir():
+            raise ValueError(
+                f"there is no run {self.path} to go on with: leave out resume (--resume), or give "
+                "the name (--name) of a run"
+            )
+        together = ("run", "comparison")  # a comparison may resume a single run, and vice versa
+        for kind in self._held():
+            if kind != self.kind and not (kind in together and self.kind in together):
+                raise ValueError(
+                    f"{self.path} holds {_a(kind)}, not {_a(self.kind)}: "
+                    "choose another folder (--name)"
+                )
+
+    def _held(self) -> list[str]:
+        return [kind for kind, file in MARKERS.items() if (self.path / file).exists()]
 
 
 class RunFolder:
-    """One backend's folder of a run, ``runs/<name>/<backend>/``."""
+    """The folder of one backend's run: ``out/name/backend/``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,72 +142,116 @@ class RunFolder:
         self.trace = path / "trace.npy"
         self.weights = path / "weights.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
+        self.log = path / "worker.log"
 
     def refuse_overwrite(self) -> None:
         """Raise FileExistsError if the folder holds a run, finished or not."""
-        for file, state in ((self.result, "a finished"), (self.checkpoint, "an interrupted")):
+        for file, state in (
+            (self.result, "a finished run"),
+            (self.checkpoint, "an interrupted run"),
+        ):
             if file.exists():
-                raise FileExistsError(
-                    f"{self.path} holds {state} run: --resume keeps what is there and goes on; "
-                    "another --name starts anew"
-                )
+                raise FileExistsError(_already(self.path, state))
+
+    def refuse_other(self, asked: Mapping[str, Any]) -> None:
+        """Raise ValueError if the folder holds a run whose identity differs from ``asked``.
+
+        ``asked`` has fields of ``RunIdentity.deciding``. Fields that either side lacks are not
+        compared.
+        """
+        saved = self._read()
+        if saved is not None:
+            kept = RunIdentity.from_dict(saved[0]).deciding()
+            _refuse_difference(self.path, "run", kept, asked)
+
+    def read_result(self) -> dict[str, Any]:
+        """The ``result.json`` of a complete run."""
+        result: dict[str, Any] = read_json(self.result)
+        return result
 
     def save_checkpoint(self, run: Run) -> None:
-        """Keep all that is needed to continue after the last epoch of ``run``."""
+        """Write a checkpoint from which ``run`` can continue after its last epoch."""
         tensors = {**run.weights, "trace": run.trace}
-        metadata = {"run": dump_json(_with_format(run))}
-        write_bytes(self.checkpoint, save(tensors, metadata))
+        write_bytes(self.checkpoint, save(tensors, {"run": dump_json(_with_format(run))}))
 
     def save(self, run: Run) -> None:
-        """Write a complete run and drop its checkpoint."""
+        """Write a complete run and remove its checkpoint."""
         write_bytes(self.weights, save(run.weights))
         buffer = io.BytesIO()
         np.save(buffer, run.trace)
         write_bytes(self.trace, buffer.getvalue())
-        write_bytes(self.result, dump_json(_with_format(run), indent=2).encode())
+        write_json(self.result, _with_format(run))
         self.checkpoint.unlink(missing_ok=True)
 
     def restore(self, run: Run) -> None:
-        """Set ``run`` to where the folder's run is, if it holds one: the end, or the checkpoint.
+        """Load the folder's finished run or checkpoint into ``run``, if there is one.
 
         Raises:
-            ValueError: the folder's run is another one; the message says in what.
+            ValueError: the folder holds another run; the message names the first difference.
         """
-        if self.result.exists():
-            saved = json.loads(self.result.read_text())
-            tensors = {**_read_tensors(self.weights)[0], "trace": np.load(self.trace)}
-        elif self.checkpoint.exists():
-            tensors, metadata = _read_tensors(self.checkpoint)
-            saved = json.loads(metadata["run"])
-        else:
+        self.refuse_other(run.identity.deciding())
+        kept = self._read()
+        if kept is None:
             return
-        self._refuse_other_run(run, saved)
-        run.trace = tensors.pop("trace")
+        saved, tensors = kept
+        run.trace = tensors["trace"]
         run.weights = {name: tensors[name] for name in PARAM_NAMES}
-        run.history = [EpochResult(**epoch) for epoch in _with_nan(saved["epochs"])]
-        run.activations = _with_nan(saved.get("activations"))
+        run.history = [EpochResult(**epoch) for epoch in with_nan(saved["epochs"])]
+        run.activations = with_nan(saved.get("activations"))
         run.peak_rss_bytes = saved["peak_rss_bytes"]
 
-    def _refuse_other_run(self, run: Run, saved: dict[str, Any]) -> None:
-        expected = run.to_dict()
-        for key in ("backend", "implementation", "framework_version", "device", "dataset_sha256"):
-            if saved[key] != expected[key]:
-                raise ValueError(
-                    f"{self.path} holds a run with {key} {saved[key]}, not {expected[key]}: "
-                    "choose another --name"
-                )
-        if ("activations" in saved) != ("activations" in expected):
-            raise ValueError(
-                f"{self.path} holds a run that records activations where this one does not, or the "
-                "other way round: choose another --name, or give the same --record"
-            )
-        recipe = Recipe(**saved["recipe"]).to_dict()  # a field it may lack has its default
-        for key, value in expected["recipe"].items():
-            if recipe[key] != value:
-                raise ValueError(
-                    f"{self.path} holds a run with {key} {recipe[key]}, not {value}: "
-                    "choose another --name, or give the same options"
-                )
+    def _read(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]] | None:
+        """The JSON and the arrays of the folder's run: the finished one, or its checkpoint."""
+        if self.result.exists():
+            tensors = {**_read_tensors(self.weights)[0], "trace": np.load(self.trace)}
+            return self.read_result(), tensors
+        if self.checkpoint.exists():
+            tensors, metadata = _read_tensors(self.checkpoint)
+            return json.loads(metadata["run"]), tensors
+        return None
+
+
+def first_difference(
+    kept: Mapping[str, Any], asked: Mapping[str, Any]
+) -> tuple[str, Any, Any] | None:
+    """The first field of ``asked`` that differs in ``kept``: its name and both values.
+
+    Fields of a nested mapping are compared one by one. A field that ``kept`` lacks is not
+    compared: an older version wrote ``kept``, or the value is unknown.
+    """
+    for name, value in asked.items():
+        if name not in kept:
+            continue
+        if isinstance(value, Mapping) and isinstance(kept[name], Mapping):
+            found = first_difference(kept[name], value)
+            if found is not None:
+                return found
+        elif kept[name] != value:
+            return name, kept[name], value
+    return None
+
+
+def _refuse_difference(
+    path: Path, kind: str, kept: Mapping[str, Any], asked: Mapping[str, Any]
+) -> None:
+    found = first_difference(kept, asked)
+    if found is not None:
+        name, old, new = ("unset" if value is None else value for value in found)
+        raise ValueError(
+            f"{path} holds {_a(kind)} with {name} {old}, not {new}: "
+            "choose another folder (--name), or give the same options"
+        )
+
+
+def _already(path: Path, what: str) -> str:
+    return (
+        f"{path} holds {what}: resume=True (--resume) keeps what is there and goes on; "
+        "another folder (--name) starts anew"
+    )
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _with_format(run: Run) -> dict[str, Any]:
@@ -112,7 +263,7 @@ def load_weights(path: Path | str) -> dict[str, npt.NDArray[Any]]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no weights of this network; the message says what is wrong.
+        ValueError: the file does not hold weights of this network; the message says why.
     """
     path = Path(path)
     if not path.is_file():
@@ -142,41 +293,3 @@ def _read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, st
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - safe_open has keys() but is not iterable
     except SafetensorError as error:
         raise ValueError(f"{path} is no intact safetensors file: {error}") from error
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, whoever reads it or kills us in the middle."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes it private
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def dump_json(value: Any, indent: int | None = None) -> str:
-    """Strict JSON: a number that is not finite becomes null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False, ensure_ascii=False)
-
-
-def _with_nan(value: Any) -> Any:
-    """What ``dump_json`` has written as null, in lists of dicts of numbers; None stays None."""
-    if isinstance(value, dict):
-        return {k: math.nan if v is None else _with_nan(v) for k, v in value.items()}
-    return [_with_nan(v) for v in value] if isinstance(value, list) else value
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,103 +1,37 @@
-"""The one loop that trains every backend: batches, masks, steps, metrics.
+"""The training loop of all backends: batches, noise, steps and metrics.
 
-All that a framework does is in its backend; everything here is the same for all of them, and so
-are the numbers: weights, batch order and masks come from ``randomness``.
+A backend does the framework's part. Everything here is the same for all backends. They also share
+the initial weights, the batch order and the masks, which come from ``core.randomness``.
 """
 
 from __future__ import annotations
 
-import platform
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-import d2ldrop
-from d2ldrop.backend import Backend, get_backend
-from d2ldrop.comparison.agreement import Weights
-from d2ldrop.core.devices import check_device
+from d2ldrop.backend import Backend, check_device, get_backend, get_train_steps
+from d2ldrop.core.arrays import Weights
 from d2ldrop.core.randomness import batch_order, initial_weights
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.dataset import Dataset, load_data, to_network
-from d2ldrop.processes.environment import machine, recorded_environment
-from d2ldrop.training.implementations import Model, make_model, recipe_for
-from d2ldrop.training.layer_statistics import EpochActivations, check_record, hidden_statistics
+from d2ldrop.data import Dataset, DataSource, as_dataset, to_network
+from d2ldrop.training.folder import RunFolder
+from d2ldrop.training.implementations import Chunk, Model, Trained, make_model, recipe_for
+from d2ldrop.training.layer_statistics import check_record, hidden_statistics
+from d2ldrop.training.run import EpochResult, Run, RunIdentity
 
 OnStep = Callable[[int, int], None]
-OnEpoch = Callable[["EpochResult"], None]
-RUN_AHEAD = 8
-"""Steps that may be under way. Reading a loss waits for a device that still computes; never reading
-one would let MXNet queue a whole epoch, and keep its batches in memory."""
+OnEpoch = Callable[[EpochResult], None]
+CHUNK = 18 * 256
+"""Images in one chunk of steps: with the book's batch size an epoch is 13 chunks and a remainder.
 
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch's metrics.
-
-    Loss and accuracy of training are averaged over the epoch's images while it trains, dropout on;
-    the test accuracy is without dropout, after the epoch. ``seconds`` leave the evaluation out.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    test_accuracy: float
-    seconds: float
-
-
-@dataclass
-class Run:
-    """What a training run gave; after ``num_epochs`` epochs it is complete."""
-
-    backend: str
-    framework_version: str
-    recipe: Recipe
-    device: str
-    dataset: str
-    dataset_sha256: str
-    train_size: int
-    test_size: int
-    weights: dict[str, npt.NDArray[Any]]
-    trace: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    history: list[EpochResult] = field(default_factory=list)
-    activations: list[EpochActivations] | None = None
-    peak_rss_bytes: int = 0
-    implementation: str = "scratch"
-    environment: dict[str, str] = field(default_factory=recorded_environment)
-    machine: dict[str, Any] = field(default_factory=machine)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the arrays, as ``result.json`` holds it."""
-        result = {
-            "backend": self.backend,
-            "framework_version": self.framework_version,
-            "numpy_version": np.__version__,
-            "python_version": platform.python_version(),
-            "d2ldrop_version": d2ldrop.__version__,
-            "machine": self.machine,
-            "implementation": self.implementation,
-            "device": self.device,
-            "dataset": self.dataset,
-            "dataset_sha256": self.dataset_sha256,
-            "train_size": self.train_size,
-            "test_size": self.test_size,
-            "dtype": self.recipe.dtype,
-            "seed": self.recipe.seed,
-            "recipe": self.recipe.to_dict(),
-            "epochs": [asdict(result) for result in self.history],
-            "peak_rss_bytes": self.peak_rss_bytes,
-            "environment": self.environment,
-        }
-        if self.activations is not None:
-            result["activations"] = self.activations
-        return result
+The results of a chunk are read together at its end. Reading each loss after its step would make
+Python wait for the device. Reading nothing would let MXNet queue a whole epoch in memory."""
 
 
 def train(
@@ -105,7 +39,7 @@ def train(
     recipe: Recipe | None = None,
     *,
     implementation: str = "scratch",
-    data: Dataset | str = "auto",
+    data: Dataset | DataSource | str = "auto",
     device: str = "cpu",
     folder: Path | str | None = None,
     resume: bool = False,
@@ -115,38 +49,35 @@ def train(
 ) -> Run:
     """Train the dropout MLP (D2L 4.6) on one framework.
 
-    With ``rng="native"`` the framework's own generator, global in most of them, is seeded anew each
-    epoch; otherwise no generator is touched.
+    With ``rng="native"`` every epoch seeds the framework's own generator, which is global in most
+    frameworks. Otherwise no generator of a framework is used.
 
     Args:
         backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".
         recipe: the hyper-parameters; the book's if not given.
-        implementation: "scratch", the book's functions, or "concise", the framework's own layers
-            and optimiser, which draw masks of their own: ``rng`` is then "native". (Pixels are
-            dropped by ``dropout_layer`` in both.)
-        data: a Dataset, or what ``load_data`` takes: "auto", "fashion-mnist" or "stand-in".
+        implementation: "scratch" (the book's functions) or "concise" (the framework's own layers
+            and optimiser). Concise layers draw their own masks, so ``rng`` becomes "native".
+        data: a Dataset, a DataSource, or a dataset's name: "auto", "fashion-mnist" or "stand-in".
         device: "cpu", "gpu" or "gpu:N".
-        folder: where to write the run (formats in README); nothing is written if not given. A
-            checkpoint after every epoch lets a killed run be resumed.
-        resume: continue the run in ``folder``; a finished one is returned as it is.
-        record: ("activations",) for the statistics of the hidden layers after each epoch, in
+        folder: the folder of the run (docs/run-folder.md). Without it nothing is written. After
+            each epoch a checkpoint is written, from which a killed run can be resumed.
+        resume: continue the run in ``folder``; a finished run is returned unchanged.
+        record: ("activations",) records statistics of the hidden layers after each epoch in
             ``Run.activations`` (see ``d2ldrop.training.layer_statistics``).
-        on_step: called after each step with the steps done and the steps in all.
+        on_step: called after each step with the number of steps done and the total number.
         on_epoch: called with each epoch's result.
 
     Returns:
-        The run: ``history`` (one EpochResult an epoch), ``weights`` (W1 (784, h1), b1 (h1,), …),
-        ``trace`` (float64, the loss of every step).
+        The run: ``history`` (one EpochResult per epoch), ``weights`` (W1 (784, h1), b1 (h1,), …),
+        ``trace`` (the loss of every step in nats, float64).
 
     Raises:
-        ValueError: unknown backend, dataset, device or thing to record, an implementation that
-            cannot do what the recipe asks for, or another run's folder.
-        FileExistsError: ``folder`` holds a run already, and ``resume`` is False.
+        ValueError: an unknown backend, dataset, device or record, an implementation that does not
+            support the recipe, or the folder of another run.
+        FileExistsError: ``folder`` already contains a run, and ``resume`` is False.
         ImportError: the framework is not installed, or cannot be loaded into this process.
-        DataError: no data, or a corrupt file.
+        DataError: the data were not found, or a file is corrupt.
     """
-    from d2ldrop.training.folder import RunFolder
-
     run_folder = RunFolder(Path(folder)) if folder is not None else None
     if run_folder and not resume:
         run_folder.refuse_overwrite()
@@ -170,11 +101,11 @@ def begin_run(
     recipe: Recipe | None = None,
     *,
     implementation: str = "scratch",
-    data: Dataset | str = "auto",
+    data: Dataset | DataSource | str = "auto",
     device: str = "cpu",
     record: Sequence[str] = (),
 ) -> tuple[Backend[Any], Run, Dataset]:
-    """The backend, a run of it that has its initial weights and no epoch yet, and its data.
+    """Prepare a run: return the backend, a run with initial weights and no epochs, and the data.
 
     Arguments and errors are those of ``train``.
     """
@@ -182,96 +113,104 @@ def begin_run(
     record = check_record(record)
     module = get_backend(backend)
     device = check_device(module, backend, device)
-    data = load_data(data) if isinstance(data, str) else data
+    data = as_dataset(data)
+    identity = RunIdentity.here(
+        backend, recipe, data, implementation=implementation, device=device, record=record
+    )
     run = Run(
-        backend=backend,
-        framework_version=str(getattr(sys.modules[backend], "__version__", "unknown")),
-        recipe=recipe,
-        device=device,
-        dataset=data.name,
-        dataset_sha256=data.sha256,
-        train_size=len(data.train_images),
-        test_size=len(data.test_images),
-        weights=initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
+        identity,
+        initial_weights(recipe.seed, recipe.sizes, recipe.dtype),
         activations=[] if "activations" in record else None,
-        implementation=implementation,
     )
     return module, run, data
 
 
 def train_epochs(
-    module: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None = None
+    backend: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None = None
 ) -> Iterator[EpochResult]:
-    """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
+    """Train the remaining epochs of ``run``; update ``run`` and yield a result after each."""
     recipe = run.recipe
-    n = len(data.train_images)
-    test_X = module.from_numpy(to_network(data.test_images, recipe.dtype), run.device)
-    steps_per_epoch = -(-n // recipe.batch_size)
+    test_X = to_network(data.test_images, recipe.dtype)
     for epoch in range(len(run.history), recipe.num_epochs):
         start = time.perf_counter()
-        model = make_model(run.implementation, module, run.weights, recipe, epoch, run.device)
-        losses, logits = [], []
-        queue: deque[Any] = deque()
-        for steps, new_losses, new_logits in train_steps(model, data, recipe, epoch):
-            logits.append(new_logits)
-            queue.append(new_losses)
-            if len(queue) > RUN_AHEAD:
-                losses.append(module.to_numpy(queue.popleft()))
+        model = begin_epoch(run.backend, run.implementation, run.weights, recipe, epoch, run.device)
+        losses, predicted = [], []
+        for steps, trained in train_chunks(model, data, recipe, epoch):
+            losses.append(trained.losses)
+            predicted.append(trained.logits.argmax(axis=-1).ravel())
             if on_step:
                 for step in steps:
-                    on_step(step + 1, recipe.num_epochs * steps_per_epoch)
-        losses += [module.to_numpy(waiting) for waiting in queue]
-        trace = np.concatenate([loss.ravel() for loss in losses]).astype(np.float64)
-        predicted = np.concatenate(
-            [module.to_numpy(batches).reshape(-1, recipe.sizes[-1]) for batches in logits]
-        ).argmax(axis=1)
+                    on_step(step + 1, recipe.num_epochs * steps_per_epoch(data, recipe))
         seconds = time.perf_counter() - start
 
-        order = batch_order(recipe.seed, epoch, n)
-        sizes = np.diff(np.r_[0 : n : recipe.batch_size, n])
+        trace = np.concatenate(losses)
+        labels = data.train_labels[batch_order(recipe.seed, epoch, len(data.train_labels))]
+        sizes = np.diff(np.r_[0 : len(labels) : recipe.batch_size, len(labels)])
         run.trace = np.concatenate([run.trace, trace])
         run.weights = model.weights()
         run.history.append(
             EpochResult(
                 epoch=epoch + 1,
                 train_loss=float(np.average(trace, weights=sizes)),
-                train_accuracy=float(np.mean(predicted == data.train_labels[order])),
-                test_accuracy=_accuracy(module.to_numpy(model.predict(test_X)), data.test_labels),
+                train_accuracy=float(np.mean(np.concatenate(predicted) == labels)),
+                test_accuracy=_accuracy(model.predict(test_X), data.test_labels),
                 seconds=seconds,
             )
         )
         if run.activations is not None:
-            images, last_step = to_network(data.test_images, recipe.dtype), len(run.trace) - 1
-            statistics = hidden_statistics(run.weights, images, recipe, epoch, last_step)
+            last_step = len(run.trace) - 1
+            statistics = hidden_statistics(run.weights, test_X, recipe, epoch, last_step)
             run.activations.append(statistics)
         run.peak_rss_bytes = peak_rss_bytes()
         yield run.history[-1]
 
 
-def train_steps(
-    model: Model, data: Dataset, recipe: Recipe, epoch: int, num_steps: int | None = None
-) -> Iterator[tuple[range, Any, Any]]:
-    """Take the steps of one epoch, or its first ``num_steps``.
+def begin_epoch(
+    backend: str,
+    implementation: str,
+    weights: Weights,
+    recipe: Recipe,
+    epoch: int,
+    device: str = "cpu",
+) -> Model:
+    """The model of one epoch (from 0) on one framework, starting from ``weights``."""
+    return make_model(
+        implementation,
+        get_backend(backend),
+        get_train_steps(backend),
+        weights,
+        recipe,
+        epoch,
+        device,
+    )
 
-    After each call of the model: which steps it took, counted from the run's first, their losses
-    and their logits.
+
+def steps_per_epoch(data: Dataset, recipe: Recipe) -> int:
+    """The number of batches in one epoch; the last batch may be smaller."""
+    return -(-len(data.train_images) // recipe.batch_size)
+
+
+def train_chunks(
+    model: Model, data: Dataset, recipe: Recipe, epoch: int, num_steps: int | None = None
+) -> Iterator[tuple[range, Trained]]:
+    """Train one epoch, or its first ``num_steps`` steps, chunk by chunk.
+
+    Yields the numbers of the steps, counted from the first step of the run, and their results.
     """
     order, n = batch_order(recipe.seed, epoch, len(data.train_images)), recipe.batch_size
-    steps_per_epoch = -(-len(order) // n)
-    end = steps_per_epoch if num_steps is None else min(num_steps, steps_per_epoch)
-    whole = min(end, len(order) // n)  # steps on n images; the last may have fewer
-    step = 0
-    while step < end:
-        taken = model.at_once if step + model.at_once <= whole else 1
-        rows = order[step * n : (step + taken) * n]
-        X = to_network(data.train_images[rows], recipe.dtype)
-        y = data.train_labels[rows].astype(np.int64)
-        steps = range(epoch * steps_per_epoch + step, epoch * steps_per_epoch + step + taken)
-        yield steps, *model.steps(X, y, steps)
-        step += taken
+    total = steps_per_epoch(data, recipe)
+    end = total if num_steps is None else min(num_steps, total)
+    whole = min(end, len(order) // n)  # batches of n images; the last batch may be smaller
+    size = max(1, CHUNK // n)
+    bounds = [*range(0, whole, size), whole, *([end] if whole < end else [])]
+    for first, stop in pairwise(bounds):
+        rows = order[first * n : stop * n].reshape(stop - first, -1)
+        steps = range(epoch * total + first, epoch * total + stop)
+        labels = data.train_labels[rows].astype(np.int64)
+        yield steps, model.train(Chunk(steps, data.train_images[rows], labels))
 
 
-def take_steps(
+def weights_after(
     backend: str,
     weights: Weights,
     recipe: Recipe,
@@ -282,16 +221,15 @@ def take_steps(
     device: str = "cpu",
     on_step: OnStep | None = None,
 ) -> Weights:
-    """The weights after ``num_steps`` steps from ``weights``, over as many epochs as that takes.
+    """Take ``num_steps`` steps from ``weights``, over several epochs if needed; return the weights.
 
-    For comparing weights alone: no metrics, no evaluation, nothing written.
+    It serves to compare weights: it computes no metrics and writes no files.
     """
     recipe = recipe_for(backend, recipe, implementation)
-    module = get_backend(backend)
     done = 0
     for epoch in count():
-        model = make_model(implementation, module, weights, recipe, epoch, device)
-        for steps, _, _ in train_steps(model, data, recipe, epoch, num_steps - done):
+        model = begin_epoch(backend, implementation, weights, recipe, epoch, device)
+        for steps, _ in train_chunks(model, data, recipe, epoch, num_steps - done):
             done += len(steps)
             if on_step:
                 on_step(done, num_steps)
@@ -302,16 +240,20 @@ def take_steps(
 
 
 def evaluate(
-    weights: Weights, backend: str, data: Dataset | str = "auto", *, device: str = "cpu"
+    weights: Weights,
+    backend: str,
+    data: Dataset | DataSource | str = "auto",
+    *,
+    device: str = "cpu",
 ) -> tuple[float, float]:
     """Mean softmax cross-entropy and accuracy of weights on the test images, without dropout.
 
     Raises:
-        ValueError, ImportError, DataError: as ``train``.
+        ValueError, ImportError, DataError: as in ``train``.
     """
     module = get_backend(backend)
     device = check_device(module, backend, device)
-    data = load_data(data) if isinstance(data, str) else data
+    data = as_dataset(data)
     params = module.init_params(list(weights.values()), device)
     X = module.from_numpy(to_network(data.test_images, str(weights["W1"].dtype)), device)
     y = module.from_numpy(data.test_labels.astype(np.int64), device)
@@ -327,7 +269,7 @@ def _accuracy(logits: npt.NDArray[Any], labels: npt.NDArray[np.uint8]) -> float:
 def peak_rss_bytes() -> int:
     """The most memory that this process has held so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # of this program alone; getrusage counts the parent's from before exec too
+    if status.exists():  # getrusage would include the parent's memory before exec
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(fields["VmHWM"].split()[0]) * 1024
     import resource

@@ -11,11 +11,13 @@ import pytest
 
 from d2ldrop import Recipe, initial_weights
 from d2ldrop.backend import Backend
-from d2ldrop.comparison.agreement import NUM_NUDGES, Lockstep, largest_difference, yardstick
-from d2ldrop.core.randomness import dropout_mask, nudged
-from d2ldrop.data.dataset import Dataset
+from d2ldrop.comparison.lockstep import NUM_NUDGES, Lockstep, largest_difference, yardstick
+from d2ldrop.core.fast_masks import dropout_mask
+from d2ldrop.core.noise import LayerNoise, Noise
+from d2ldrop.core.randomness import nudged
+from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
-from d2ldrop.training.loop import evaluate, take_steps
+from d2ldrop.training.loop import evaluate, weights_after
 
 Module = Backend[Any]
 TOLERANCE = {"float32": 2e-5, "float64": 1e-13}
@@ -33,35 +35,42 @@ class Problem:
             bias += rng.normal(0, 0.1, bias.shape).astype(dtype)
         self.X = rng.random((31, 784)).astype(dtype)
         self.y = rng.integers(0, 10, 31)
-        self.masks = (
-            dropout_mask((31, sizes[1]), dropout[0], seed=0, site=0),
-            dropout_mask((31, sizes[2]), dropout[1], seed=0, site=1),
+        self.noise: Noise = (
+            LayerNoise(dropout[0], dropout_mask((31, sizes[1]), dropout[0], seed=0, site=0)),
+            LayerNoise(dropout[1], dropout_mask((31, sizes[2]), dropout[1], seed=0, site=1)),
         )
 
-    def on(self, backend: Module) -> tuple[list[Any], Any, Any, tuple[Any, Any]]:
+    def on(self, backend: Module) -> tuple[list[Any], Any, Any, Noise]:
         """The same in a framework's arrays."""
-        first, second = (backend.from_numpy(mask) for mask in self.masks)
         return (
             backend.init_params(self.params),
             backend.from_numpy(self.X),
             backend.from_numpy(self.y),
-            (first, second),
+            on_framework(backend, self.noise),
         )
 
     def gradients(self) -> list[Any]:
         """NumPy's, by hand."""
-        network = self.dropout, self.masks, "dropout"
-        activations = reference.forward(self.params, self.X, *network)
+        activations = reference.forward(self.params, self.X, self.noise)
         _, dO = reference.cross_entropy_and_gradient(activations[-1], self.y)
-        return reference.backward(self.X, activations, dO, *network)
+        return reference.backward(self.X, activations, dO, self.noise)
+
+
+def on_framework(backend: Module, noise: Noise) -> Noise:
+    """The noise with its masks as arrays of a framework."""
+    first, second = (
+        site if site.mask is None else site._replace(mask=backend.from_numpy(site.mask))
+        for site in noise
+    )
+    return first, second
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logits_and_loss(backend: Module, dtype: str) -> None:
     problem = Problem(dtype)
-    params, X, y, masks = problem.on(backend)
-    logits = backend.mlp(params, X, problem.dropout, masks)
-    expected = reference.mlp(problem.params, problem.X, problem.dropout, problem.masks)
+    params, X, y, noise = problem.on(backend)
+    logits = backend.mlp(params, X, noise)
+    expected = reference.mlp(problem.params, problem.X, problem.noise)
     tolerance = TOLERANCE[dtype]
     np.testing.assert_allclose(
         numpy(backend, logits), expected, rtol=tolerance, atol=10 * tolerance
@@ -78,8 +87,8 @@ def test_gradients_are_numpys_one_by_one(
 ) -> None:
     """A step with lr 1 takes the gradient off each parameter: read it from there."""
     problem = Problem(dtype, dropout)
-    params, X, y, masks = problem.on(backend)
-    params, _, _ = backend.train_step(params, X, y, 1.0, dropout, masks)
+    params, X, y, noise = problem.on(backend)
+    params, _, _ = backend.train_step(params, X, y, 1.0, noise)
     for name, before, after, expected in zip(
         ("W1", "b1", "W2", "b2", "W3", "b3"),
         problem.params,
@@ -101,7 +110,7 @@ def test_numpys_gradients_are_those_of_finite_differences() -> None:
     def loss(flat: Any) -> float:
         parts = np.split(flat, ends[:-1])
         params = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-        logits = reference.mlp(params, problem.X, problem.dropout, problem.masks)
+        logits = reference.mlp(params, problem.X, problem.noise)
         return float(reference.cross_entropy(logits, problem.y))
 
     def by_differences(index: int) -> float:
@@ -119,15 +128,14 @@ def test_numpys_gradients_are_those_of_finite_differences() -> None:
 
 def test_one_step_of_sgd(backend: Module) -> None:
     problem = Problem("float64")
-    params, X, y, masks = problem.on(backend)
-    params, loss, logits = backend.train_step(params, X, y, 0.5, problem.dropout, masks)
+    params, X, y, noise = problem.on(backend)
+    params, loss, logits = backend.train_step(params, X, y, 0.5, noise)
     expected, expected_loss, expected_logits = reference.train_step(
         reference.init_params(problem.params),
         problem.X,
         problem.y,
         0.5,
-        problem.dropout,
-        problem.masks,
+        problem.noise,
     )
     for found, want in zip(params, expected, strict=True):
         np.testing.assert_allclose(numpy(backend, found), want, atol=1e-13)
@@ -144,8 +152,8 @@ def test_the_loss_of_large_logits_is_finite(backend: Module) -> None:
 def test_init_params_copies(backend: Module) -> None:
     problem = Problem("float64")
     before = [w.copy() for w in problem.params]
-    params, X, y, masks = problem.on(backend)
-    params, _, _ = backend.train_step(params, X, y, 0.5, problem.dropout, masks)
+    params, X, y, noise = problem.on(backend)
+    params, _, _ = backend.train_step(params, X, y, 0.5, noise)
     for param in params:  # MXNet updates when it is read
         backend.to_numpy(param)
     for array, expected in zip(problem.params, before, strict=True):
@@ -167,7 +175,7 @@ def test_native_masks_are_drawn_by_the_framework(backend: Module) -> None:
     for seed in (1, 1, 2):
         params, X, y, _ = problem.on(backend)
         backend.manual_seed(seed)
-        _, loss, _ = backend.train_step(params, X, y, 0.5, (0.5, 0.5))
+        _, loss, _ = backend.train_step(params, X, y, 0.5, (LayerNoise(0.5), LayerNoise(0.5)))
         losses.append(float(numpy(backend, loss)))
     assert losses[0] == losses[1] != losses[2]
 
@@ -186,12 +194,12 @@ def test_sixty_steps_in_lockstep(backend: Module, backend_name: str, seed: int) 
     data, steps = small_data(), 60
     recipe = Recipe(seed=seed, dtype="float64", num_hiddens=(64, 32))
     weights = initial_weights(seed, recipe.sizes, recipe.dtype)
-    expected = take_steps("numpy", weights, recipe, data, steps)
+    expected = weights_after("numpy", weights, recipe, data, steps)
     moved = [
-        take_steps("numpy", nudged(weights, seed, nudge), recipe, data, steps)
+        weights_after("numpy", nudged(weights, seed, nudge), recipe, data, steps)
         for nudge in range(NUM_NUDGES)
     ]
-    found = take_steps(backend_name, weights, recipe, data, steps)
+    found = weights_after(backend_name, weights, recipe, data, steps)
     difference = largest_difference(found, expected)
     size = yardstick(expected, moved)
     check = Lockstep("first steps", steps, (backend_name,), size, {backend_name: difference})
@@ -203,13 +211,13 @@ def test_a_genuine_fault_is_out_of_lockstep(backend: Module, backend_name: str) 
     data, steps = small_data(), 20
     recipe = Recipe(dtype="float64", num_hiddens=(64, 32))
     weights = initial_weights(0, recipe.sizes, recipe.dtype)
-    expected = take_steps("numpy", weights, recipe, data, steps)
+    expected = weights_after("numpy", weights, recipe, data, steps)
     other_dropout = replace(recipe, dropout=(0.2, 0.5 + 1e-5))
     in_float32 = replace(recipe, dtype="float32")
     weights32 = initial_weights(0, recipe.sizes, "float32")
     for found in (
-        take_steps(backend_name, weights, other_dropout, data, steps),
-        take_steps(backend_name, weights32, in_float32, data, steps),
+        weights_after(backend_name, weights, other_dropout, data, steps),
+        weights_after(backend_name, weights32, in_float32, data, steps),
     ):
         assert largest_difference(found, expected) > 1e-8
 

@@ -1,30 +1,13 @@
-"""Other noise, schedules and regularisers: each does what its source says, on every backend."""
+"""Schedules, and how a layer applies its noise."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import d2ldrop_numpy as reference
 import numpy as np
 import pytest
-from scipy import stats
 
-from d2ldrop import Recipe, initial_weights, scale_weights, train
-from d2ldrop.backend import Backend
-from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
-from d2ldrop.core.noise import NOISES, draw_noise, dropout_in, noisy_input, strength
-from d2ldrop.core.randomness import dropout_mask, nudged
-from d2ldrop.data.dataset import Dataset
-from d2ldrop.data.stand_in import stand_in
-from d2ldrop.training.loop import take_steps
-from tests.backends.test_backends import TOLERANCE, Problem
-
-Module = Backend[Any]
-SMALL = Recipe(dtype="float64", num_hiddens=(64, 32), lr=0.5, batch_size=64)
-
-
-# What is drawn
+from d2ldrop.core.noise import LayerNoise, noise_layer, strength
 
 
 @pytest.mark.parametrize(
@@ -41,296 +24,27 @@ def test_schedules(schedule: str, expected: list[float]) -> None:
     assert [strength(schedule, epoch) for epoch in range(5)] == expected
 
 
-def test_a_schedule_holds_for_the_input_too() -> None:
-    recipe = Recipe(schedule="linear:2", input_dropout=0.2, dropout=(0.4, 0.6))
-    assert dropout_in(recipe, 1) == (0.1, (0.2, 0.3))
-    assert dropout_in(recipe, 2) == (0, (0, 0))
-    assert dropout_in(replace(recipe, noise="none"), 0) == (0.2, (0, 0))
-
-
-@pytest.mark.parametrize("noise", NOISES)
-def test_without_strength_nothing_is_drawn(noise: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("d2ldrop.core.randomness.stream", None)  # a call would fail
-    recipe = Recipe(noise=noise, schedule="early:1", input_dropout=0.2)
-    assert draw_noise(recipe, 1, 0, 5).masks == (None, None)
-    X = np.ones((5, 784), np.float32)
-    assert noisy_input(reference, X, recipe, 1, 0) is X
-
-
-def test_plain_dropout_has_the_masks_of_the_specification() -> None:
-    noise = draw_noise(Recipe(), epoch=0, step=2349, n=256)
-    assert (noise.kind, noise.dropout) == ("dropout", (0.2, 0.5))
-    for site, (mask, p) in enumerate(zip(noise.masks, noise.dropout, strict=True)):
-        expected = dropout_mask((256, 256), p, seed=0, step=2349, site=site)
-        assert mask is not None
-        assert mask.dtype == np.float32
-        np.testing.assert_array_equal(mask, expected / np.float32(1 - p))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_gaussian_noise_has_dropouts_mean_and_variance(dtype: str) -> None:
-    """Of ones: mean 1 and variance p / (1 - p), as dropout's (Srivastava et al., section 10)."""
-    recipe = Recipe(noise="gaussian", dropout=(0.2, 0.5), num_hiddens=(300, 300), dtype=dtype)
-    noise = draw_noise(recipe, 0, 3, 1000)
-    assert noise.kind == "dropout"
-    for p, mask in zip(noise.dropout, noise.masks, strict=True):
-        assert mask is not None
-        assert mask.shape == (1000, 300)
-        assert mask.dtype == dtype
-        factors = reference.dropout_layer(np.ones_like(mask), p, mask=mask).ravel()
-        np.testing.assert_array_equal(factors, mask.ravel())
-        assert factors.mean() == pytest.approx(1, abs=0.01)
-        assert factors.var() == pytest.approx(p / (1 - p), rel=0.02)
-        standard = (factors - 1) / np.sqrt(p / (1 - p))
-        assert stats.kstest(standard, "norm").pvalue > 1e-3
-
-
-def test_additive_noise_has_the_variance_of_gaussian_noise_at_one() -> None:
-    recipe = Recipe(noise="additive", dropout=(0.2, 0.5), num_hiddens=(300, 300))
-    noise = draw_noise(recipe, 0, 3, 1000)
-    assert noise.kind == "additive"
-    for p, added in zip(noise.dropout, noise.masks, strict=True):
-        assert added is not None
-        assert added.mean() == pytest.approx(0, abs=0.01)
-        assert added.var() == pytest.approx(p / (1 - p), rel=0.02)
-        assert stats.kstest(added.ravel() / np.sqrt(p / (1 - p)), "norm").pvalue > 1e-3
+H, W = np.full((2, 3), 2.0), np.full((3, 4), 3.0)
 
 
 @pytest.mark.parametrize(
-    ("noise", "shapes"),
-    [("unit", [(1, 30), (1, 20)]), ("dropconnect", [(30, 20), (20, 10)])],
-)
-def test_shapes_of_the_other_masks(noise: str, shapes: list[tuple[int, int]]) -> None:
-    drawn = draw_noise(Recipe(noise=noise, num_hiddens=(30, 20)), 0, 0, 64)
-    assert [mask.shape for mask in drawn.masks if mask is not None] == shapes
-
-
-def test_steps_sites_and_noises_have_masks_of_their_own() -> None:
-    recipe = Recipe(dropout=(0.5, 0.5), num_hiddens=(64, 64))
-    drawn = [
-        mask.tobytes()
-        for noise in ("dropout", "gaussian", "dropconnect", "unit")
-        for step in range(3)
-        for mask in draw_noise(replace(recipe, noise=noise), 0, step, 64).masks
-        if mask is not None and mask.shape != (64, 10)
-    ]
-    assert len(set(drawn)) == len(drawn) == 21
-    X = np.ones((64, 784), np.float32)
-    inputs = [noisy_input(reference, X, replace(recipe, input_dropout=0.5), 0, s) for s in range(3)]
-    assert len({x.tobytes() for x in inputs}) == 3
-    assert inputs[0].mean() == pytest.approx(1, abs=0.02)  # scaled: the mean stays
-    assert set(np.unique(inputs[0])) == {0, 2}
-
-
-def test_native_runs_draw_nothing_here() -> None:
-    noise = draw_noise(Recipe(rng="native"), 0, 0, 5)
-    assert (noise.dropout, noise.masks) == ((0.2, 0.5), (None, None))
-
-
-# What it does, on each backend
-
-
-class NoisyProblem(Problem):
-    """The problem of test_backends, with a recipe's noise."""
-
-    def __init__(self, dtype: str, **changes: Any) -> None:
-        super().__init__(dtype)
-        self.recipe = Recipe(num_hiddens=(12, 9), dtype=dtype, **changes)
-        self.noise = draw_noise(self.recipe, 0, 0, len(self.X))
-
-    def stepped(self, backend: Module, lr: float) -> tuple[list[Any], Any, Any]:
-        """One step: parameters, loss and logits in NumPy."""
-        params, X, y, _ = self.on(backend)
-        first, second = (
-            None if mask is None else backend.from_numpy(mask) for mask in self.noise.masks
-        )
-        params, loss, logits = backend.train_step(
-            params,
-            X,
-            y,
-            lr,
-            self.noise.dropout,
-            (first, second),
-            self.noise.kind,
-            self.recipe.weight_decay,
-        )
-        return (
-            [np.array(backend.to_numpy(param)) for param in params],
-            np.array(backend.to_numpy(loss)),
-            np.array(backend.to_numpy(logits)),
-        )
-
-
-VARIANTS: list[dict[str, Any]] = [
-    *({"noise": noise} for noise in NOISES),
-    {"noise": "additive", "dropout": (0, 0.5)},
-    {"noise": "dropconnect", "dropout": (0.3, 0)},
-    {"noise": "dropconnect", "dropout": (0.3, 1)},
-    {"scaling": "original"},
-    {"scaling": "original", "dropout": (0, 1)},
-    {"weight_decay": 0.1},
-]
-
-
-def name_of(changes: dict[str, Any]) -> str:
-    return " ".join(f"{key} {value}" for key, value in changes.items()).replace("-", " ")
-
-
-@pytest.mark.parametrize("changes", VARIANTS, ids=name_of)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_is_numpys(backend: Module, dtype: str, changes: dict[str, Any]) -> None:
-    problem = NoisyProblem(dtype, **changes)
-    found, loss, logits = problem.stepped(backend, 0.5)
-    expected, expected_loss, expected_logits = problem.stepped(reference, 0.5)
-    tolerance = TOLERANCE[dtype]
-    for param, want in zip(found, expected, strict=True):
-        assert param.dtype == dtype
-        np.testing.assert_allclose(param, want, atol=20 * tolerance)
-    np.testing.assert_allclose(logits, expected_logits, rtol=tolerance, atol=30 * tolerance)
-    np.testing.assert_allclose(loss, expected_loss, rtol=10 * tolerance)
-
-
-@pytest.mark.parametrize("changes", VARIANTS, ids=name_of)
-def test_numpys_step_is_that_of_finite_differences(changes: dict[str, Any]) -> None:
-    problem = NoisyProblem("float64", **changes)
-    stepped, _, _ = problem.stepped(reference, 1.0)
-    rng = np.random.default_rng(1)
-
-    def objective(params: list[Any]) -> float:
-        noise = problem.noise
-        logits = reference.mlp(params, problem.X, noise.dropout, noise.masks, noise.kind)
-        penalty = sum((W**2).sum() for W in params[::2]) / 2
-        loss = float(reference.cross_entropy(logits, problem.y))
-        return loss + problem.recipe.weight_decay * float(penalty)
-
-    for index, (before, after) in enumerate(zip(problem.params, stepped, strict=True)):
-        for _ in range(12):
-            place = tuple(rng.integers(size) for size in before.shape)
-            losses = []
-            for step in (1e-6, -1e-6):
-                moved = [param.copy() for param in problem.params]
-                moved[index][place] += step
-                losses.append(objective(moved))
-            slope = (losses[0] - losses[1]) / 2e-6
-            assert (before - after)[place] == pytest.approx(slope, abs=3e-8), (index, place)
-
-
-def test_noise_goes_where_its_name_says() -> None:
-    """Zeros, columns of zeros and sums, seen in what the output layer is given."""
-    problem = Problem("float64")
-
-    def hidden(**changes: Any) -> tuple[Any, ...]:
-        noise = draw_noise(Recipe(num_hiddens=(12, 9), dtype="float64", **changes), 0, 0, 31)
-        inputs = problem.params, problem.X, noise.dropout, noise.masks, noise.kind
-        H1, D1, V2, _, _, _, _ = reference.forward(*inputs)
-        return H1, D1, V2
-
-    H1, D1, V2 = hidden(noise="unit", dropout=(0.5, 0.5))
-    dropped = (D1 == 0).all(axis=0) & (H1 != 0).any(axis=0)
-    assert 0 < dropped.sum() < 12
-    np.testing.assert_allclose(D1[:, ~dropped], H1[:, ~dropped] / 0.5)
-    H1, D1, V2 = hidden(noise="dropconnect", dropout=(0.5, 0.5))
-    np.testing.assert_array_equal(D1, H1)
-    assert 0.3 < np.mean(V2 == 0) < 0.7
-    np.testing.assert_allclose(V2[V2 != 0], problem.params[2][V2 != 0] / 0.5)
-    H1, D1, V2 = hidden(noise="additive", dropout=(0.5, 0.5))
-    assert ((D1 - H1)[H1 == 0] != 0).all()  # where a multiplied zero would have stayed
-    np.testing.assert_array_equal(V2, problem.params[2])
-
-
-# Regularisers
-
-
-def test_weight_decay_leaves_biases_alone(backend: Module) -> None:
-    plain, decayed = (
-        NoisyProblem("float64", weight_decay=decay).stepped(backend, 0.5)[0] for decay in (0, 0.1)
-    )
-    for before, without, with_decay in zip(Problem("float64").params, plain, decayed, strict=True):
-        shrunk = 0.5 * 0.1 * before if before.ndim == 2 else 0
-        np.testing.assert_allclose(without - with_decay, shrunk, atol=1e-14)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_max_norm_shortens_long_columns_alone(backend: Module, dtype: str) -> None:
-    arrays = Problem(dtype).params
-    limit = float(np.median(np.linalg.norm(arrays[0], axis=0)))
-    clipped = [
-        np.array(backend.to_numpy(param))
-        for param in backend.clip_norms(backend.init_params(arrays), limit)
-    ]
-    rtol = 1e-6 if dtype == "float32" else 1e-14
-    for before, after in zip(arrays, clipped, strict=True):
-        assert after.dtype == dtype
-        if before.ndim == 1:
-            np.testing.assert_array_equal(after, before)
-            continue
-        norms = np.linalg.norm(before, axis=0)
-        short = norms <= limit
-        np.testing.assert_array_equal(after[:, short], before[:, short])
-        expected = before[:, ~short] * (limit / norms[~short])
-        np.testing.assert_allclose(after[:, ~short], expected, rtol=rtol)
-    short = np.linalg.norm(arrays[0], axis=0) <= limit
-    assert 0 < short.sum() < short.size
-
-
-def test_a_column_of_zeros_stays(backend: Module) -> None:
-    arrays = [np.zeros((3, 2)), np.zeros(2)]
-    clipped = backend.clip_norms(backend.init_params(arrays), 1.0)
-    np.testing.assert_array_equal(backend.to_numpy(clipped[0]), np.zeros((3, 2)))
-
-
-# Whole steps in lockstep
-
-
-@pytest.mark.parametrize(
-    "changes",
+    ("noise", "expected_H", "expected_W"),
     [
-        {"noise": "gaussian", "input_dropout": 0.2},
-        {"noise": "additive", "max_norm": 0.35},
-        {"noise": "dropconnect", "weight_decay": 0.01},
-        {"noise": "unit", "schedule": "linear:3"},
-        {"noise": "none", "input_dropout": 0.2, "schedule": "late:1"},
-        {"scaling": "original"},
+        (LayerNoise(0.5, "mask"), 20.0, 3.0),
+        (LayerNoise(), 20.0, 3.0),
+        (LayerNoise(0.5, np.full((2, 3), 4.0), "multiply"), 8.0, 3.0),
+        (LayerNoise(0.5, np.full((2, 3), 4.0), "add"), 6.0, 3.0),
+        (LayerNoise(0.5, np.full((3, 4), 4.0), "weights"), 2.0, 12.0),
     ],
-    ids=name_of,
+    ids=lambda value: value.kind if isinstance(value, LayerNoise) else str(value),
 )
-def test_in_lockstep(backend: Module, backend_name: str, changes: dict[str, Any]) -> None:
-    """Two epochs and a half of small batches; a real epoch is in test_lockstep.py."""
-    data, steps = Dataset("stand-in", *stand_in(1000, 100)), 40
-    recipe = replace(SMALL, **changes)
-    weights = initial_weights(0, recipe.sizes, recipe.dtype)
-    expected = take_steps("numpy", weights, recipe, data, steps)
-    moved = [
-        take_steps("numpy", nudged(weights, 0, nudge), recipe, data, steps)
-        for nudge in range(NUM_NUDGES)
-    ]
-    found = take_steps(backend_name, weights, recipe, data, steps)
-    limit = min(10 * yardstick(expected, moved), 1e-8)
-    assert largest_difference(found, expected) <= limit
-    # The option does something, and more than rounding.
-    plain = take_steps(backend_name, weights, SMALL, data, steps)
-    assert largest_difference(found, plain) > 1e-4
-    if recipe.max_norm is not None:
-        norms = np.concatenate([np.linalg.norm(found[W], axis=0) for W in ("W1", "W2", "W3")])
-        assert norms.max() == pytest.approx(recipe.max_norm)
-
-
-def test_runs_of_the_original_form_predict_with_scaled_weights(
-    backend: Module, backend_name: str
+def test_each_kind_goes_to_its_place(
+    noise: LayerNoise, expected_H: float, expected_W: float
 ) -> None:
-    data = Dataset("stand-in", *stand_in(1000, 500))
-    recipe = Recipe(num_epochs=9, num_hiddens=(64, 32), batch_size=16, scaling="original", lr=0.3)
-    run = train(backend_name, recipe, data=data)
-    X = data.test_images.reshape(500, 784).astype(np.float32) / 255
+    def dropout_layer(X: Any, dropout: float, *, mask: Any) -> Any:
+        assert (dropout, mask) == (noise.dropout, noise.mask)
+        return 10 * X
 
-    def accuracy(weights: Any) -> float:
-        logits = reference.predict(list(weights.values()), X)
-        return float(np.mean(logits.argmax(1) == data.test_labels))
-
-    scaled, unscaled = accuracy(scale_weights(run.weights, recipe.dropout)), accuracy(run.weights)
-    assert run.history[-1].test_accuracy == pytest.approx(scaled, abs=0.003)
-    assert scaled > 0.4
-    assert scaled != pytest.approx(unscaled, abs=0.005)
-    for mask in draw_noise(recipe, 0, 0, 5).masks:  # while training nothing is scaled
-        assert mask is not None
-        np.testing.assert_array_equal(np.unique(mask), [0, 1])
+    noisy_H, noisy_W = noise_layer(dropout_layer, H, W, noise)
+    assert (noisy_H == expected_H).all()
+    assert (noisy_W == expected_W).all()

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from d2ldrop.core import randomness
+from d2ldrop.core.fast_masks import dropout_mask
 from d2ldrop.core.randomness import (
     Purpose,
     batch_order,
-    dropout_mask,
     initial_weights,
     native_seed,
     normal_noise,
@@ -147,7 +148,7 @@ def test_a_tie_is_decided_by_the_fraction() -> None:
 
 @pytest.mark.parametrize("dropout", [0, 0.0, 1, 1.0])
 def test_p_0_and_p_1_draw_nothing(dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("d2ldrop.core.randomness.stream", None)  # a call would fail
+    monkeypatch.setattr("d2ldrop.core.fast_masks._generator", None)  # a call would fail
     np.testing.assert_array_equal(
         dropout_mask((3, 4), dropout, seed=0), np.full((3, 4), not dropout)
     )
@@ -213,15 +214,31 @@ def test_another_process_draws_the_same() -> None:
     assert out.stdout.strip() == digest(dropout_mask((99, 7), 0.3, seed=5, step=6))
 
 
+@given(
+    st.lists(st.integers(0, 40), max_size=3),
+    st.one_of(st.floats(0, 1), st.integers(0, 256).map(lambda k: k / 256)),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**64 - 1),
+    st.sampled_from(list(Purpose)),
+)
+def test_fast_masks_are_the_definitions(
+    shape: list[int], dropout: float, seed: int, step: int, site: int, purpose: Purpose
+) -> None:
+    place: dict[str, Any] = {"seed": seed, "step": step, "site": site, "purpose": purpose}
+    np.testing.assert_array_equal(
+        dropout_mask(shape, dropout, **place), randomness.dropout_mask(shape, dropout, **place)
+    )
+
+
 @pytest.mark.parametrize("dropout", [0.2, 0.5, 0.3])
 @pytest.mark.parametrize("shape", [(2**21,), (3, 700_001), (2049, 1025)])
-def test_threads_draw_the_same_mask(
+def test_threads_draw_the_definitions_mask(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dropout: float
 ) -> None:
+    expected = randomness.dropout_mask(shape, dropout, seed=5, step=3, site=1)
     for cores in (1, 2, 3, 8):
         monkeypatch.setattr("d2ldrop.core.threads.cores", lambda cores=cores: cores)
-        threaded = dropout_mask(shape, dropout, seed=5, step=3, site=1)
-        with monkeypatch.context() as alone:
-            alone.setattr("d2ldrop.core.randomness.LARGE", 10**9)
-            expected = dropout_mask(shape, dropout, seed=5, step=3, site=1)
-        np.testing.assert_array_equal(threaded, expected)
+        np.testing.assert_array_equal(
+            dropout_mask(shape, dropout, seed=5, step=3, site=1), expected
+        )

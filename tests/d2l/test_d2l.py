@@ -17,7 +17,7 @@ import pytest
 from d2ldrop.backend import Backend
 from d2ldrop.d2l._curves import LATE, Accumulator, Animator, LateAccumulator, train
 from d2ldrop.d2l._loader import Loader, resized
-from d2ldrop.data.dataset import load_data
+from d2ldrop.data import load_data
 from tests.d2l.listings import BATCH_SIZE, LISTINGS
 
 mpl.use("Agg")

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from d2ldrop.handwritten import network
-from d2ldrop.handwritten.checks import CACHE, Array, KeepProb, Rng
-from d2ldrop.handwritten.network import (
+from d2ldrop.handwritten import (
     backward_propagation_with_dropout,
     compute_cost,
     decision_boundary,
@@ -19,11 +17,13 @@ from d2ldrop.handwritten.network import (
     forward_propagation_with_dropout,
     gradient_check,
     initialize_parameters,
+    network,
     predict,
     toy_data,
     train,
     update_parameters,
 )
+from d2ldrop.handwritten.checks import CACHE, Array, KeepProb, Rng
 
 GRADIENTS = ["dZ3", "dW3", "db3", "dA2", "dZ2", "dW2", "db2", "dA1", "dZ1", "dW1", "db1"]
 SIZES = [(2, 1, 1, 1), (2, 4, 3, 1), (5, 10, 7, 1), (3, 8, 16, 1)]

@@ -11,16 +11,12 @@ from pathlib import Path
 import pytest
 
 from d2ldrop import compare_backends
+from d2ldrop.core.machine import RECORDED_VARIABLES, THREAD_VARIABLES
 from d2ldrop.core.recipe import Recipe
-from d2ldrop.data.dataset import load_data
-from d2ldrop.processes.environment import (
-    MEMORY,
-    RECORDED,
-    THREADS,
-    check_execution,
-    check_threads,
-    worker_environment,
-)
+from d2ldrop.data import load_data
+from d2ldrop.processes.environment import MEMORY, check_execution, worker_environment
+from d2ldrop.training.folder import first_difference
+from d2ldrop.training.run import expected_identity
 from tests.cli.test_cli import SMALL, d2ldrop
 
 AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
@@ -55,7 +51,7 @@ def test_what_the_user_has_set_stays() -> None:
 
 def test_threads_bind_every_pool() -> None:
     added = worker_environment("paddle", 3, user={"OMP_NUM_THREADS": "1"})
-    assert added == {**MEMORY, **dict.fromkeys(THREADS, "3")}
+    assert added == {**MEMORY, **dict.fromkeys(THREAD_VARIABLES, "3")}
 
 
 def test_fast_execution_is_paddles_alone(tmp_path: Path) -> None:
@@ -80,12 +76,6 @@ def test_fast_execution_needs_the_processor_for_it(tmp_path: Path, lacking: str)
         check_execution("paddle", "fast", tmp_path / "missing")
 
 
-@pytest.mark.parametrize("value", [0, -1])
-def test_threads_are_positive(value: int) -> None:
-    with pytest.raises(ValueError, match=f"threads must be a positive integer, got {value}"):
-        check_threads(value)
-
-
 @pytest.mark.parametrize("command", ["train", "compare", "bench"])
 def test_bad_threads_and_modes_are_refused_before_anything_begins(
     tmp_path: Path, command: str
@@ -104,8 +94,8 @@ def test_a_result_records_the_environment(tmp_path: Path) -> None:
     d2ldrop("train", "numpy", *SMALL, "--threads", "1", "--out", str(tmp_path), "--name", "run")
     result = json.loads((tmp_path / "run" / "numpy" / "result.json").read_text())
     assert result["environment"] == {
-        **{name: os.environ[name] for name in RECORDED if name in os.environ},
-        **dict.fromkeys(THREADS, "1"),
+        **{name: os.environ[name] for name in RECORDED_VARIABLES if name in os.environ},
+        **dict.fromkeys(THREAD_VARIABLES, "1"),
         "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", MEMORY["GLIBC_TUNABLES"]),
     }
 
@@ -136,3 +126,27 @@ def test_the_threads_are_those_that_numpy_then_has() -> None:
             check=True,
         )
         assert out.stdout.strip() == f"[{threads}]"
+
+
+def test_a_resume_with_other_threads_is_refused(tmp_path: Path) -> None:
+    train = ("train", "numpy", *SMALL, "--out", str(tmp_path), "--name", "run")
+    d2ldrop(*train)
+    result = tmp_path / "run" / "numpy" / "result.json"
+    before = result.stat().st_mtime_ns
+    _, error = d2ldrop(*train, "--resume", "--threads", "1", status=2)
+    assert "run/numpy holds a run with OMP_NUM_THREADS unset, not 1: " in error
+    assert "give the same options" in error
+    d2ldrop(*train, "--resume")
+    assert result.stat().st_mtime_ns == before
+
+
+def test_fast_execution_does_not_go_on_with_a_default_run() -> None:
+    """On paddle's facts; paddle itself is not needed."""
+    default, fast = (
+        expected_identity(
+            "paddle", Recipe(), "scratch", (), "cpu", worker_environment("paddle", 2, mode, {})
+        )
+        for mode in ("default", "fast")
+    )
+    assert first_difference(default, default) is None
+    assert first_difference(default, fast) == ("MKL_DEBUG_CPU_TYPE", None, "5")

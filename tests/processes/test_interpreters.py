@@ -93,9 +93,9 @@ def test_every_command_takes_an_interpreter(tmp_path: Path, elsewhere: Elsewhere
     ("python", "message"),
     [
         ("numpy", "--python must be BACKEND=PATH, got 'numpy'"),
-        ("numpy=/no/python", "--python numpy=/no/python does not run"),
-        ("numpy=/bin/false", "--python numpy=/bin/false cannot load d2ldrop there"),
-        ("numpy=/bin/true", "--python numpy=/bin/true is not a Python interpreter: it printed ''"),
+        ("numpy=/no/python", "/no/python (--python), does not run"),
+        ("numpy=/bin/false", "/bin/false (--python), cannot load d2ldrop"),
+        ("numpy=/bin/true", "/bin/true (--python), is not a Python interpreter: it printed ''"),
         (f"numpi={sys.executable}", "did you mean 'numpy'"),
     ],
 )

@@ -70,7 +70,7 @@ def test_type_checkers_believe_the_installed_backends(
     with zipfile.ZipFile(distributions[1]) as wheel:
         wheel.extractall(site.strip())
     modules = [path.stem for path in (ROOT / "backends").glob("*.py")]
-    user = "".join(f"import {module}\n" for module in (*modules, "d2ldrop", "d2ldrop.bench.bench"))
+    user = "".join(f"import {module}\n" for module in (*modules, "d2ldrop", "d2ldrop.bench.driver"))
     (tmp_path / "user.py").write_text(f"{user}reveal_type(d2ldrop_numpy.manual_seed)\n")
     out = subprocess.run(
         [sys.executable, "-m", "mypy", "--python-executable", str(python), "user.py"],

@@ -11,13 +11,14 @@ import pytest
 from scipy import stats
 
 from d2ldrop import Recipe, compare_backends, initial_weights, load_data, train
-from d2ldrop.backend import Backend, is_installed
-from d2ldrop.comparison.agreement import NUM_NUDGES, largest_difference, yardstick
+from d2ldrop.backend import Backend, get_train_steps, is_installed
+from d2ldrop.comparison.lockstep import NUM_NUDGES, largest_difference, yardstick
 from d2ldrop.core.randomness import nudged
-from d2ldrop.data.dataset import Dataset
+from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
-from d2ldrop.training.implementations import CONCISE_NOISES, make_model, recipe_for
-from d2ldrop.training.loop import take_steps, train_steps
+from d2ldrop.frameworks import framework
+from d2ldrop.training.implementations import Chunk, CompiledScratch, make_model, recipe_for
+from d2ldrop.training.loop import begin_epoch, train_chunks, weights_after
 
 Module = Backend[Any]
 SMALL = Recipe(dtype="float64", num_hiddens=(32, 32), batch_size=8, lr=0.1)
@@ -30,17 +31,17 @@ def test_without_dropout_in_lockstep_with_scratch(
     data, steps = Dataset("stand-in", *stand_in(1000, 100)), 40
     recipe = replace(SMALL, batch_size=96, lr=lr, noise="none")
     weights = initial_weights(0, recipe.sizes, recipe.dtype)
-    expected = take_steps("numpy", weights, recipe, data, steps)
+    expected = weights_after("numpy", weights, recipe, data, steps)
     moved = [
-        take_steps("numpy", nudged(weights, 0, nudge), recipe, data, steps)
+        weights_after("numpy", nudged(weights, 0, nudge), recipe, data, steps)
         for nudge in range(NUM_NUDGES)
     ]
-    found = take_steps(backend_name, weights, recipe, data, steps, implementation="concise")
+    found = weights_after(backend_name, weights, recipe, data, steps, implementation="concise")
     assert largest_difference(found, expected) <= min(10 * yardstick(expected, moved), 1e-8)
     assert largest_difference(found, weights) > 0.01
 
 
-def losses(backend_name: str, module: Module, implementation: str, recipe: Recipe) -> Any:
+def losses(backend_name: str, implementation: str, recipe: Recipe) -> Any:
     """The mean training loss of an epoch, noise on, for each of twelve seeds.
 
     From weights large enough to learn at once.
@@ -53,9 +54,9 @@ def losses(backend_name: str, module: Module, implementation: str, recipe: Recip
             name: (1 + 9 * (array.ndim == 2)) * array
             for name, array in initial_weights(seed, run.sizes, run.dtype).items()
         }
-        model = make_model(implementation, module, weights, run, 0, "cpu")
-        steps = train_steps(model, data, run, 0)
-        means.append(np.mean([module.to_numpy(loss) for _, loss, _ in steps]))
+        model = begin_epoch(backend_name, implementation, weights, run, 0)
+        chunks = train_chunks(model, data, run, 0)
+        means.append(np.concatenate([trained.losses for _, trained in chunks]).mean())
     return np.array(means)
 
 
@@ -66,15 +67,15 @@ def test_with_noise_equal_in_distribution(backend: Module, backend_name: str) ->
     The limit is low, for frameworks' generators change and ten tests draw ten p-values; the
     control shows what the test can see all the same: rates that are off by 0.2 in each layer.
     """
-    for noise in ("dropout", *CONCISE_NOISES.get(backend_name, ())):
+    for noise in ("dropout", *framework(backend_name).concise_noises):
         recipe = replace(SMALL, noise=noise)
-        scratch = losses(backend_name, backend, "scratch", recipe)
-        concise = losses(backend_name, backend, "concise", recipe)
+        scratch = losses(backend_name, "scratch", recipe)
+        concise = losses(backend_name, "concise", recipe)
         p_value = stats.ttest_rel(scratch, concise).pvalue
         print(f"{noise}: scratch {scratch.mean():.4f}, concise {concise.mean():.4f}, p {p_value}")
         assert p_value > 1e-3, noise
         if noise == "dropout":
-            other = losses(backend_name, backend, "concise", replace(recipe, dropout=(0.4, 0.7)))
+            other = losses(backend_name, "concise", replace(recipe, dropout=(0.4, 0.7)))
             assert stats.ttest_rel(scratch, other).pvalue < 1e-5
 
 
@@ -86,13 +87,12 @@ def test_the_frameworks_layer_is_the_noise_that_is_asked_for(
         **{"W1": np.zeros((784, 10)), "b1": np.zeros(10), "W2": np.zeros((10, 10))},
         **{"b2": np.full(10, 3.0), "W3": np.eye(10), "b3": np.zeros(10)},
     }
-    X, y = np.zeros((2000, 784)), np.zeros(2000, np.int64)
-    for noise in ("dropout", *CONCISE_NOISES.get(backend_name, ())):
+    chunk = Chunk(range(1), np.zeros((1, 2000, 28, 28), np.uint8), np.zeros((1, 2000), np.int64))
+    for noise in ("dropout", *framework(backend_name).concise_noises):
         recipe = Recipe(num_hiddens=(10, 10), dropout=(0.2, 0.4), dtype="float64", noise=noise)
         recipe = recipe_for(backend_name, recipe, "concise")
-        model = make_model("concise", backend, weights, recipe, 0, "cpu")
-        _, logits = model.steps(X, y, range(1))
-        H2 = np.array(backend.to_numpy(logits))
+        model = begin_epoch(backend_name, "concise", weights, recipe, 0)
+        H2 = model.train(chunk).logits[0]
         if noise in ("dropout", "unit"):
             np.testing.assert_allclose(np.unique(H2), [0, 3 / 0.6], err_msg=noise)
             assert (H2[0] == H2).all() == (noise == "unit")
@@ -107,25 +107,30 @@ def test_predictions_have_no_dropout(backend: Module, backend_name: str) -> None
     """And follow a step of training, which switches dropout on."""
     weights = initial_weights(0, SMALL.sizes, "float64")
     recipe = recipe_for(backend_name, replace(SMALL, dropout=(0.5, 0.5)), "concise")
-    model = make_model("concise", backend, weights, recipe, 0, "cpu")
+    model = begin_epoch(backend_name, "concise", weights, recipe, 0)
+    model.train(eight_images())
     X = np.random.default_rng(0).random((8, 784))
-    model.steps(X, np.arange(8), range(1))
-    images = backend.from_numpy(X)
-    found = backend.to_numpy(model.predict(images))
     params = backend.init_params(list(model.weights().values()))
-    np.testing.assert_allclose(found, backend.to_numpy(backend.predict(params, images)), atol=1e-14)
+    expected = backend.to_numpy(backend.predict(params, backend.from_numpy(X)))
+    np.testing.assert_allclose(model.predict(X), expected, atol=1e-14)
+
+
+def eight_images() -> Chunk:
+    """One step on eight random images."""
+    images = np.random.default_rng(0).integers(0, 256, (1, 8, 28, 28), np.uint8)
+    return Chunk(range(1), images, np.arange(8)[None])
 
 
 def test_weights_are_copies_in_the_books_layout(backend: Module, backend_name: str) -> None:
     weights = initial_weights(0, (784, 7, 5, 10), "float32")
     recipe = recipe_for(backend_name, Recipe(num_hiddens=(7, 5)), "concise")
-    model = make_model("concise", backend, weights, recipe, 0, "cpu")
+    model = begin_epoch(backend_name, "concise", weights, recipe, 0)
     found = model.weights()
     for name, array in weights.items():
         np.testing.assert_array_equal(found[name], array)
         assert found[name].dtype == np.float32
         assert found[name].flags.c_contiguous
-    model.steps(np.ones((8, 784), np.float32), np.arange(8), range(1))
+    model.train(eight_images())
     np.testing.assert_array_equal(found["b3"], weights["b3"])
     assert (model.weights()["b3"] != weights["b3"]).any()
 
@@ -220,7 +225,7 @@ def test_a_backend_without_a_concise_version() -> None:
 
     module: Any = types.ModuleType("somebodys_backend")
     with pytest.raises(ValueError, match="somebodys_backend lacks concise_mlp: implementation 'sc"):
-        make_model("concise", module, {}, Recipe(), 0, "cpu")
+        make_model("concise", module, None, {}, Recipe(), 0, "cpu")
 
 
 def test_what_else_is_refused() -> None:
@@ -248,54 +253,50 @@ def test_what_else_is_refused() -> None:
         {"noise": "dropconnect", "dropout": (0.3, 0)},
         {"noise": "additive", "lr": 0.1},
         {"scaling": "original", "dropout": (0.2, 1)},
+        {"max_norm": 0.5, "input_dropout": 0.2},
     ],
     ids=str,
 )
-def test_steps_in_one_call_are_those_one_by_one(
+@pytest.mark.only("tensorflow")
+def test_compiled_steps_are_those_one_by_one(
     backend: Module, backend_name: str, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    if not hasattr(backend, "train_steps"):
-        pytest.skip("it takes one step a call")
     data, recipe = Dataset("stand-in", *stand_in(330, 10)), replace(SMALL, batch_size=20, **changes)
     weights = initial_weights(0, recipe.sizes, recipe.dtype)
+    monkeypatch.setattr("d2ldrop.training.loop.CHUNK", 20 * 6)
+    chunks = []
+    model = begin_epoch(backend_name, "scratch", weights, recipe, 0)
+    assert isinstance(model, CompiledScratch)
+    for steps, _ in train_chunks(model, data, recipe, 0):
+        chunks.append(len(steps))
+    assert chunks == [6, 6, 4, 1]  # sixteen whole batches, and one of ten images
 
-    def stepped(together: int, num_steps: int) -> tuple[list[int], Any]:
-        monkeypatch.setattr("d2ldrop.training.implementations.IMAGES_AT_ONCE", 20 * together)
-        calls: list[int] = []
-        found = take_steps(
-            backend_name,
-            weights,
-            recipe,
-            data,
-            num_steps,
-            on_step=lambda done, _: calls.append(done),
-        )
-        return calls, found
-
-    calls, found = stepped(6, 27)  # an epoch: two calls of six, four whole batches, one of ten
-    assert calls == [6, 12, 13, 14, 15, 16, 17, 23, 24, 25, 26, 27]
-    one_by_one, expected = stepped(1, 27)
-    assert one_by_one == list(range(1, 28))
-    assert largest_difference(found, expected) < 1e-12
-    assert largest_difference(found, weights) > 1e-3
+    one_by_one = make_model("scratch", backend, None, weights, recipe, 0, "cpu")
+    for _ in train_chunks(one_by_one, data, recipe, 0):
+        pass
+    assert largest_difference(model.weights(), one_by_one.weights()) < 1e-12
+    assert largest_difference(model.weights(), weights) > 1e-3
 
 
-def test_what_a_step_does_beside_its_train_step_keeps_steps_apart(backend: Module) -> None:
+@pytest.mark.only("tensorflow")
+def test_a_falling_schedule_keeps_few_graphs(backend: Module, backend_name: str) -> None:
+    from d2ldrop_tensorflow_compiled import GRAPHS, compiled_steps
+
+    data = Dataset("stand-in", *stand_in(128, 10))
+    train(backend_name, replace(SMALL, num_epochs=5, batch_size=64, schedule="linear:5"), data=data)
+    assert compiled_steps.cache_info().currsize <= GRAPHS
+
+
+def test_native_masks_are_not_compiled(backend: Module, backend_name: str) -> None:
+    """A graph would draw the same masks again."""
     weights = initial_weights(0, SMALL.sizes)
-    for recipe in (
-        replace(SMALL, max_norm=3.0),
-        replace(SMALL, input_dropout=0.2),
-        replace(SMALL, rng="native"),
-    ):
-        assert make_model("scratch", backend, weights, recipe, 0, "cpu").at_once == 1
-    together = make_model("scratch", backend, weights, Recipe(), 0, "cpu").at_once
-    assert together == (18 if hasattr(backend, "train_steps") else 1)
+    model = begin_epoch(backend_name, "scratch", weights, replace(SMALL, rng="native"), 0)
+    assert not isinstance(model, CompiledScratch)
+    compiled = isinstance(begin_epoch(backend_name, "scratch", weights, SMALL, 0), CompiledScratch)
+    assert compiled == (get_train_steps(backend_name) is not None)
 
 
-def test_an_epoch_in_few_calls_reports_every_step(backend: Module, backend_name: str) -> None:
-    """Losses, accuracy and progress of steps that one call took."""
-    if not hasattr(backend, "train_steps"):
-        pytest.skip("it takes one step a call")
+def test_an_epoch_in_chunks_reports_every_step(backend: Module, backend_name: str) -> None:
     data = Dataset("stand-in", *stand_in(5000, 100))
     recipe = replace(SMALL, batch_size=200, num_epochs=1)
     done: list[int] = []

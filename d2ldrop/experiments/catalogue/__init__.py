@@ -1,1 +1,1 @@
-"""The experiments, one module each."""
+"""The experiments. Each module defines one, as ``EXPERIMENT``."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from d2ldrop.data.dataset import Dataset, to_network
-from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
+from d2ldrop.data import Dataset, to_network
+from d2ldrop.experiments.engine.definition import Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import curves, panels
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.training.layer_statistics import hidden_statistics
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,24 +26,27 @@ LABELS = {
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """With and without dropout."""
+    """Train with and without dropout."""
     return [Arm(WITH, setting.recipe), Arm(WITHOUT, replace(setting.recipe, dropout=(0, 0)))]
 
 
 def measure(run: Run, data: Dataset) -> dict[str, float]:
-    """The variance over all test images and units, of what the next layer is given."""
+    """Measure the variance of each layer's output over all test images and units."""
     images = to_network(data.test_images, run.recipe.dtype)
     epoch = len(run.history) - 1
-    found = hidden_statistics(run.weights, images, run.recipe, epoch, len(run.trace) - 1)
+    layers = hidden_statistics(run.weights, images, run.recipe, epoch, len(run.trace) - 1)
     return {
         f"{mode}_{layer}": statistics["variance"]
-        for mode, layers in (("evaluation", found["evaluation"]), ("training", found["training"]))
-        for layer, statistics in enumerate(layers, start=1)
+        for mode, of_layers in (
+            ("evaluation", layers["evaluation"]),
+            ("training", layers["training"]),
+        )
+        for layer, statistics in enumerate(of_layers, start=1)
     }
 
 
 def draw(results: Results) -> Figure:
-    """A panel a layer: both networks, dropout on and off."""
+    """Draw one panel per layer with both networks, dropout on and off."""
     figure, all_axes = panels(2)
     for layer, axes in enumerate(all_axes, start=1):
         lines = {
@@ -55,7 +59,7 @@ def draw(results: Results) -> Figure:
 
 
 def conclude(results: Results) -> str:
-    """Each layer, dropout off: what training with it has made of the activations."""
+    """Compare the variance of each layer with dropout off."""
     first, second = (
         versus(
             WITH,
@@ -63,11 +67,11 @@ def conclude(results: Results) -> str:
             WITHOUT,
             results.last(WITHOUT, f"evaluation_{layer}"),
             f"the variance of hidden layer {layer}",
-            "units",
+            unit="",
         )
         for layer in (1, 2)
     )
-    return f"In evaluation after the last epoch {first}. {capital(second)}."
+    return f"With dropout off, after the last epoch, {first}. {capital(second)}."
 
 
 EXPERIMENT = Experiment(

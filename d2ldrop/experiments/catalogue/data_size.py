@@ -1,4 +1,4 @@
-"""The error against the number of training images, with and without dropout.
+"""The test error by number of training images, with and without dropout.
 
 Srivastava et al., "Dropout" (JMLR 15, 2014), section 7.4 and figure 10.
 """
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import curves, panels
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 SIZES = (100, 500, 1_000, 5_000, 10_000)
 NONE = "none"
 LR = 0.1
-"""At the book's 0.5 many epochs on few images end in networks that have fallen apart."""
-MOST_EPOCHS = 20
-"""Few images make few steps an epoch: up to so many times the recipe's epochs."""
+"""Highest learning rate. At the book's 0.5, training diverges after many epochs on few images."""
+EPOCHS_FACTOR = 20
+"""Fewer images give fewer steps per epoch. The epochs are multiplied by at most this factor."""
 
 
 def _name(dropout: bool, size: int) -> str:
@@ -30,21 +31,21 @@ def _name(dropout: bool, size: int) -> str:
 
 
 def _none(name: str) -> str:
-    """The run without dropout on as many images."""
+    """Return the arm without dropout on the same number of images."""
     return f"{name.rpartition(', ')[0]}, {NONE}"
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """The first images only, for as many steps as the whole would take, within a limit."""
+    """Train on the first images only; more epochs make up for fewer steps, up to a limit."""
     recipe = replace(setting.recipe, lr=min(setting.recipe.lr, LR))
-    found = []
+    result = []
     for size in (*(n for n in SIZES if n < setting.num_images), setting.num_images):
-        epochs = recipe.num_epochs * min(MOST_EPOCHS, setting.num_images // size)
+        epochs = recipe.num_epochs * min(EPOCHS_FACTOR, setting.num_images // size)
         for on in (True, False):
             dropout = recipe.dropout if on else (0, 0)
             changed = replace(recipe, num_epochs=epochs, dropout=dropout)
-            found.append(Arm(_name(on, size), changed, size))
-    return found
+            result.append(Arm(_name(on, size), changed, size))
+    return result
 
 
 def _sizes(results: Results) -> list[int]:
@@ -52,7 +53,7 @@ def _sizes(results: Results) -> list[int]:
 
 
 def draw(results: Results) -> Figure:
-    """The test error against the number of images."""
+    """Draw the test error over the number of images."""
     figure, (axes,) = panels(1)
     sizes = _sizes(results)
     lines = {
@@ -66,7 +67,7 @@ def draw(results: Results) -> Figure:
 
 
 def conclude(results: Results) -> str:
-    """The fewest images, and the most."""
+    """Compare dropout with none on the fewest and on the most images."""
     sizes = _sizes(results)
     fewest, most = (
         versus(
@@ -82,7 +83,7 @@ def conclude(results: Results) -> str:
 
 
 EXPERIMENT = Experiment(
-    question="How does what dropout gives depend on the number of training images?",
+    question="How does the effect of dropout depend on the number of training images?",
     arms=arms,
     baseline=NONE,
     baseline_of=_none,

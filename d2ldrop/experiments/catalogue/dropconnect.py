@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import error_dots
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 
 LR = 0.2
-"""At the book's 0.5 the network hardly trains with one mask per batch (``d2ldrop.core.noise``)."""
+"""Highest learning rate. DropConnect has one mask per batch, and at the book's learning rate of 0.5
+the network then hardly trains (see ``d2ldrop.core.noise``)."""
 DROPOUT, DROPCONNECT, NEITHER = "dropout", "DropConnect", "neither"
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """Activations dropped, weights dropped with the same probabilities, and neither."""
+    """Drop activations, drop weights with the same probabilities, or drop nothing."""
     calm = replace(setting.recipe, lr=min(setting.recipe.lr, LR))
     return [
         Arm(DROPOUT, calm),
@@ -27,7 +29,7 @@ def arms(setting: Setting) -> list[Arm]:
 
 
 def conclude(results: Results) -> str:
-    """Against dropout, then against neither."""
+    """Compare DropConnect with dropout, then with no noise."""
     errors = results.test_errors
     first, second = (
         versus(DROPCONNECT, errors[DROPCONNECT], other, errors[other], "the test error")
@@ -37,7 +39,7 @@ def conclude(results: Results) -> str:
 
 
 EXPERIMENT = Experiment(
-    question="What if weights are dropped instead of activations?",
+    question="What if training drops weights instead of activations?",
     arms=arms,
     baseline=DROPOUT,
     metrics=TEST_ERROR,

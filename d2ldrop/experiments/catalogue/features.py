@@ -1,4 +1,4 @@
-"""First-layer weights and the sparsity of activations, with and without dropout.
+"""First-layer weights and sparsity of the activations, with and without dropout.
 
 Srivastava et al., "Dropout" (JMLR 15, 2014), sections 7.1 and 7.2, figures 7 and 8.
 """
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.data.dataset import Dataset, to_network
-from d2ldrop.experiments.engine.experiment import Arm, Experiment, Results, Setting
+from d2ldrop.data import Dataset, to_network
+from d2ldrop.experiments.engine.definition import Arm, Experiment, Setting
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.training.layer_statistics import hidden_statistics
-from d2ldrop.training.loop import Run
+from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,28 +33,33 @@ LABELS = {
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """With and without dropout."""
+    """Train with and without dropout."""
     return [Arm(WITH, setting.recipe), Arm(WITHOUT, replace(setting.recipe, dropout=(0, 0)))]
 
 
 def measure(run: Run, data: Dataset) -> dict[str, Any]:
-    """Statistics of the hidden layers, dropout off; how local the features are; some of them."""
+    """Measure the hidden layers without dropout, and how local the features are.
+
+    "units" holds the weights of the first units, for the figure.
+    """
     images = to_network(data.test_images, run.recipe.dtype)
     epoch = len(run.history) - 1
-    found = hidden_statistics(run.weights, images, run.recipe, epoch, len(run.trace) - 1)
+    layers = hidden_statistics(run.weights, images, run.recipe, epoch, len(run.trace) - 1)[
+        "evaluation"
+    ]
     W1 = run.weights["W1"].astype(np.float64)
     squares = np.sort(W1**2, axis=0)
     strongest = squares[-round(STRONGEST * len(W1)) :].sum(axis=0) / squares.sum(axis=0)
     return {
-        **{f"zeros_{i}": 100 * one["zeros"] for i, one in enumerate(found["evaluation"], 1)},
-        **{f"mean_{i}": one["mean"] for i, one in enumerate(found["evaluation"], 1)},
+        **{f"zeros_{i}": 100 * layer["zeros"] for i, layer in enumerate(layers, 1)},
+        **{f"mean_{i}": layer["mean"] for i, layer in enumerate(layers, 1)},
         "concentration": float(100 * strongest.mean()),
         "units": W1[:, :UNITS].T.round(5).tolist(),
     }
 
 
 def draw(results: Results) -> Figure:
-    """The weights of the first units of the first seed, as images; one scale for both networks."""
+    """Draw the weights of the first units as images, for the first seed, on one colour scale."""
     from matplotlib.figure import Figure
 
     units = {
@@ -75,7 +81,7 @@ def draw(results: Results) -> Figure:
 
 
 def conclude(results: Results) -> str:
-    """How local the features are, and how sparse the first layer."""
+    """Compare how local the features are, and how sparse the first layer is."""
     local, sparse = (
         versus(WITH, results.last(WITH, key), WITHOUT, results.last(WITHOUT, key), what)
         for key, what in (

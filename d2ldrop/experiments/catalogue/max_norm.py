@@ -1,4 +1,4 @@
-"""Dropout with a bound on each unit's incoming weights, and each alone.
+"""Dropout and a bound on the norm of each unit's incoming weights, together and alone.
 
 Srivastava et al., "Dropout" (JMLR 15, 2014), section 5.1 and table 9.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import error_dots
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import best
 
 BOUNDS = (None, 2.0, 1.0, 0.5)
@@ -23,7 +24,7 @@ DROPOUT = _name(True, None)
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """With and without dropout, each with three bounds and without."""
+    """Train with and without dropout, each with three bounds and without a bound."""
     return [
         Arm(
             _name(on, bound),
@@ -37,7 +38,7 @@ def arms(setting: Setting) -> list[Arm]:
 
 
 def conclude(results: Results) -> str:
-    """The best, and what is significantly better or worse than dropout alone."""
+    """Name the best arm, and those significantly better or worse than dropout alone."""
     return best(results.test_errors, DROPOUT, "test error")
 
 

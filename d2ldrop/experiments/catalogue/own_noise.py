@@ -1,6 +1,6 @@
-"""Exercise 7: other noises on the same architecture: is any of them better than dropout?
+"""Exercise 7: is another noise better than dropout on the same architecture?
 
-The noises, with their sources, are those of ``d2ldrop.core.noise``.
+``d2ldrop.core.noise`` describes the noises and names their sources.
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from d2ldrop.experiments.catalogue.dropconnect import LR
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import error_dots
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import best
 
 DROPOUT = "dropout"
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """Dropout, five others of its strength, and none; all at a rate at which each one trains."""
+    """Train with dropout, with five other noises of the same strength, and without noise.
+
+    All arms use a learning rate at which each of them trains.
+    """
     recipe = setting.recipe
     calm = replace(recipe, lr=min(recipe.lr, LR))
     return [
@@ -31,12 +35,12 @@ def arms(setting: Setting) -> list[Arm]:
 
 
 def conclude(results: Results) -> str:
-    """The best, and what is significantly better or worse than dropout."""
+    """Name the best noise, and those significantly better or worse than dropout."""
     return best(results.test_errors, DROPOUT, "test error")
 
 
 EXPERIMENT = Experiment(
-    question="Is another noise better than dropout, the architecture being the same?",
+    question="Is another noise better than dropout on the same architecture?",
     arms=arms,
     baseline=DROPOUT,
     metrics=TEST_ERROR,

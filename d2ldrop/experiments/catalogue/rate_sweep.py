@@ -1,4 +1,4 @@
-"""The error against p, at a fixed width and at a fixed expected width.
+"""The test error by p, at a fixed width and at a fixed expected width.
 
 Srivastava et al., "Dropout" (JMLR 15, 2014), section 7.3 and figure 9.
 """
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import curves, panels
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import best
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ BASELINE = f"{FIXED}, p = 0"
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """The same p in both layers; once with n units, once with as many as keep n/2 on average."""
+    """Use the same p in both layers: with n units, or with n/2 kept units on average."""
     recipe = setting.recipe
     wide = [Arm(f"{FIXED}, p = {p:g}", replace(recipe, dropout=(p, p))) for p in RATES]
     h1, h2 = recipe.num_hiddens
@@ -42,7 +43,7 @@ def arms(setting: Setting) -> list[Arm]:
 
 
 def draw(results: Results) -> Figure:
-    """The test error against p."""
+    """Draw the test error over p."""
     figure, (axes,) = panels(1)
     lines = {
         kind: np.stack([results.last(f"{kind}, p = {p:g}", "test_error") for p in RATES], axis=1)
@@ -52,14 +53,14 @@ def draw(results: Results) -> Figure:
         axes,
         lines,
         RATES,
-        xlabel="p, of both hidden layers",
+        xlabel="p of both hidden layers",
         ylabel=TEST_ERROR["test_error"],
     )
     return figure
 
 
 def conclude(results: Results) -> str:
-    """The best p, and which differ from none."""
+    """Name the best arm, and those significantly better or worse than p = 0."""
     return best(results.test_errors, BASELINE, "test error")
 
 

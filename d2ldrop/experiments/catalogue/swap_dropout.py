@@ -1,4 +1,4 @@
-"""Exercise 1: what happens if the dropout probabilities of the two layers change places?"""
+"""Exercise 1: what happens if the two layers swap their dropout probabilities?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import grid, panels
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import best, capital, versus
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ BOOK, SWAPPED = "0.2, 0.5", "0.5, 0.2"
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """A grid of the probabilities of both layers; the book's two pairs are in it."""
+    """Train a grid of probabilities of both layers; it includes (0.2, 0.5) and (0.5, 0.2)."""
     pairs = sorted(product(RATES, RATES), key=lambda pair: pair != (0.2, 0.5))
     return [Arm(f"{p1:g}, {p2:g}", replace(setting.recipe, dropout=(p1, p2))) for p1, p2 in pairs]
 
 
 def draw(results: Results) -> Figure:
-    """The grid of mean test errors."""
+    """Draw the grid of mean test errors."""
     figure, (axes,) = panels(1)
     means = [[results.last(f"{p1:g}, {p2:g}", "test_error").mean() for p2 in RATES] for p1 in RATES]
     grid(
@@ -42,14 +43,14 @@ def draw(results: Results) -> Figure:
 
 
 def conclude(results: Results) -> str:
-    """The two pairs, then the grid."""
+    """Compare the two pairs, then name the best pair of the grid."""
     errors = results.test_errors
     pair = versus(SWAPPED, errors[SWAPPED], BOOK, errors[BOOK], "the test error")
     return f"{capital(pair)}. {best(errors, BOOK, 'test error')}"
 
 
 EXPERIMENT = Experiment(
-    question="What if the dropout probabilities of the two hidden layers change places?",
+    question="What if the two hidden layers swap their dropout probabilities?",
     arms=arms,
     baseline=BOOK,
     metrics=TEST_ERROR,

@@ -1,11 +1,12 @@
-"""Exercise 5: dropout and weight decay together: do their effects add up, diminish or cancel?"""
+"""Exercise 5: do the effects of dropout and weight decay add up, diminish or cancel?"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Arm, Experiment, Results, Setting
+from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import error_dots
+from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.experiments.engine.statistics import estimate
 
@@ -18,7 +19,7 @@ def _name(dropout: bool, strength: float) -> str:
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """With and without dropout, each at four strengths of weight decay."""
+    """Train with and without dropout, each at four strengths of weight decay."""
     return [
         Arm(
             _name(on, strength),
@@ -34,37 +35,39 @@ def arms(setting: Setting) -> list[Arm]:
 
 
 def conclude(results: Results) -> str:
-    """The strength that is best without dropout, alone and together with it.
+    """Compare both together with dropout alone, then judge whether the effects add up.
 
-    Less of each alone: what the two give together less the sum of what they give alone.
+    The decay strength is the one with the lowest mean error without dropout. An effect is a
+    reduction of the test error: the error with neither minus the error of the arm. The effects add
+    up if the joint reduction equals the sum of the two single ones.
     """
     errors = results.test_errors
     strength = min(STRENGTHS[1:], key=lambda s: errors[_name(False, s)].mean())
     neither, dropout = errors[NEITHER], errors[_name(True, 0)]
     decay, both = errors[_name(False, strength)], errors[_name(True, strength)]
+    joint = neither - both
+    excess = estimate(joint - ((neither - dropout) + (neither - decay)))
+    assert excess.interval is not None
+    low, high = excess.interval
+    if low <= 0 <= high:
+        verdict = "no significant departure from additive effects"
+    elif low > 0:
+        verdict = "together they reduce the error by more than the sum"
+    elif both.mean() > min(dropout.mean(), decay.mean()):
+        verdict = "the effects cancel, since one alone has the lower mean error"
+    else:
+        verdict = "the effects diminish, since together they reduce the error by less than the sum"
     together = versus(
         f"both (decay {strength:g})", both, "dropout alone", dropout, "the test error"
     )
-    missing = (neither - dropout) + (neither - decay) - (neither - both)
-    ends = estimate(missing).interval
-    assert ends is not None
-    low, high = ends
-    if low <= 0 <= high:
-        verdict = "no significant departure from additive effects"
-    elif high < 0:
-        verdict = "together they give more than the sum"
-    elif both.mean() > min(dropout.mean(), decay.mean()):
-        verdict = "the effects cancel: one alone has the lower mean error"
-    else:
-        verdict = "the effects diminish: together they give less than the sum"
     return (
-        f"{capital(together)}. The sum of the two single reductions exceeds the joint one by "
-        f"{estimate(missing)} points: {verdict}."
+        f"{capital(together)}. The joint reduction of the error minus the sum of the two single "
+        f"reductions is {excess} points: {verdict}."
     )
 
 
 EXPERIMENT = Experiment(
-    question="Dropout and weight decay together: additive, diminishing or cancelling?",
+    question="Do the effects of dropout and weight decay add up, diminish or cancel?",
     arms=arms,
     baseline=NEITHER,
     metrics=TEST_ERROR,

@@ -1,6 +1,6 @@
-"""Drawing what experiments found: means over seeds, and 95 % intervals if there are several.
+"""Figures of results: means over seeds, with 95 % intervals if there are several seeds.
 
-Colours are Okabe and Ito's; line styles and markers tell the lines apart in grey too.
+The colours are Okabe and Ito's. Line styles and markers distinguish the lines in grey, too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.comparison.table import COLOURS, MARKERS, STYLES
-from d2ldrop.experiments.engine.experiment import TEST_ERROR, Float64, Results
+from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
+from d2ldrop.experiments.engine.definition import TEST_ERROR
+from d2ldrop.experiments.engine.results import Float64, Results
 from d2ldrop.experiments.engine.statistics import estimate
 
 if TYPE_CHECKING:
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
-    """A figure of panels side by side."""
-    from matplotlib.figure import Figure  # takes a while, and workers do not draw
+    """Return a figure with ``count`` panels side by side, and its axes."""
+    from matplotlib.figure import Figure  # slow to import, and workers do not draw
 
     figure = Figure(figsize=(5.2 * count, height), layout="constrained")
     return figure, list(np.ravel(figure.subplots(1, count)))
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour, line style and marker of a line."""
+    """Return colour, line style and marker of the line ``index``."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "linestyle": STYLES[index % len(STYLES)],
@@ -47,7 +48,7 @@ def curves(
     ylabel: str,
     log: bool = False,
 ) -> None:
-    """A line for each entry (seeds, points), its interval as a band."""
+    """Draw the mean of each entry (seeds, points) as a line, and its interval as a band."""
     for index, (name, values) in enumerate(lines.items()):
         points = range(1, values.shape[1] + 1) if x is None else x
         estimates = [estimate(column) for column in values.T]
@@ -70,7 +71,7 @@ def curves(
 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    if "(%)" in ylabel:  # an interval of few seeds can go beyond what there is
+    if "(%)" in ylabel:  # with few seeds, an interval can exceed 0 to 100 %
         bottom, top = axes.get_ylim()
         axes.set_ylim(max(bottom, 0), min(top, 100))
     axes.grid(alpha=0.3)
@@ -78,7 +79,7 @@ def curves(
 
 
 def metric_curves(results: Results, labels: Mapping[str, str]) -> Figure:
-    """A panel for each metric, over the epochs; a line an arm."""
+    """Draw one panel per metric, over the epochs, with one line per arm."""
     figure, all_axes = panels(len(labels))
     for axes, (key, label) in zip(all_axes, labels.items(), strict=True):
         curves(axes, {name: results.curve(name, key) for name in results.names}, ylabel=label)
@@ -86,14 +87,14 @@ def metric_curves(results: Results, labels: Mapping[str, str]) -> Figure:
 
 
 def error_dots(results: Results) -> Figure:
-    """A dot and its interval for each arm, from the top down; the seeds in grey."""
+    """Draw each arm's mean test error as a dot with its interval, and its seeds in grey."""
     figure, (axes,) = panels(1, height=1.2 + 0.4 * len(results.arms))
     for row, values in enumerate(results.test_errors.values()):
-        found = estimate(values)
+        arm = estimate(values)
         axes.plot(values, np.full(len(values), row), "|", color="#999999", markersize=8)
-        if found.interval:
-            axes.plot(found.interval, [row, row], color=COLOURS[0], linewidth=1.5)
-        axes.plot(found.mean, row, "o", color=COLOURS[0], markersize=6)
+        if arm.interval:
+            axes.plot(arm.interval, [row, row], color=COLOURS[0], linewidth=1.5)
+        axes.plot(arm.mean, row, "o", color=COLOURS[0], markersize=6)
     axes.set_yticks(range(len(results.arms)), results.names)
     axes.set_ylim(len(results.arms) - 0.5, -0.5)
     axes.set_xlabel(f"{TEST_ERROR['test_error']}: mean, 95 % interval and | seeds")
@@ -111,7 +112,7 @@ def grid(
     ylabel: str,
     label: str,
 ) -> None:
-    """A table of means (rows, columns) with its numbers written in it."""
+    """Draw a grid of means (rows, columns) in colours, with the numbers in its cells."""
     image = axes.imshow(means, cmap="cividis")
     middle = (means.min() + means.max()) / 2
     for (i, j), value in np.ndenumerate(means):

@@ -1,43 +1,48 @@
-"""Sentences that say no more than the numbers do."""
+"""Sentences about results that claim no more than the numbers show."""
 
 from __future__ import annotations
 
-from d2ldrop.experiments.engine.experiment import Float64
-from d2ldrop.experiments.engine.statistics import compare, number
+from d2ldrop.experiments.engine.results import Float64
+from d2ldrop.experiments.engine.statistics import compare_entries, number
 
 
 def versus(
-    what: str, values: Float64, other: str, baseline: Float64, quantity: str, unit: str = "points"
+    what: str, values: Float64, other: str, baseline: Float64, quantity: str, unit: str = " points"
 ) -> str:
-    """How two entries differ, and whether that is significant: a clause without a full stop.
+    """Return a clause about the difference of two entries (seeds,), without a full stop.
 
-    The p-value is of this comparison alone.
+    The difference is ``values`` minus ``baseline``. The p-value is that of this comparison alone.
+    ``unit`` follows each number; it starts with a space.
     """
-    found = compare({what: values, other: baseline}, {what: other, other: other})[what]
-    assert found.difference is not None
-    assert found.difference.interval is not None
-    test = "no spread to test" if found.p is None else f"p = {found.p:.2g}"
-    mean, (low, high) = found.difference.mean, sorted(abs(x) for x in found.difference.interval)
-    if not found.significant:
+    entries = compare_entries({what: values, other: baseline}, {what: other, other: other})
+    compared = entries[what]
+    assert compared.difference is not None
+    assert compared.difference.interval is not None
+    test = "no spread to test" if compared.p is None else f"p = {compared.p:.2g}"
+    mean, (low, high) = compared.difference.mean, sorted(map(abs, compared.difference.interval))
+    if not compared.significant:
         return (
             f"{quantity} does not differ significantly between '{what}' and '{other}' "
-            f"({found.difference} {unit}, {test})"
+            f"({compared.difference}{unit}, {test})"
         )
     return (
-        f"{quantity} is {number(abs(mean))} {unit} {'lower' if mean < 0 else 'higher'} for "
+        f"{quantity} is {number(abs(mean))}{unit} {'lower' if mean < 0 else 'higher'} for "
         f"'{what}' than for '{other}' "
         f"(95 % interval {number(low)} to {number(high)}, {test})"
     )
 
 
 def best(entries: dict[str, Float64], baseline: str, quantity: str) -> str:
-    """Which entries are significantly below the baseline, after Holm's correction."""
-    compared = compare(entries, dict.fromkeys(entries, baseline))
+    """Return sentences about the lowest entry, and those that differ from the baseline.
+
+    Lower is better. Differences count as significant after Holm's correction.
+    """
+    compared = compare_entries(entries, dict.fromkeys(entries, baseline))
     better: list[str] = []
     worse: list[str] = []
-    for name, found in compared.items():
-        if found.significant and found.difference:
-            (better if found.difference.mean < 0 else worse).append(name)
+    for name, entry in compared.items():
+        if entry.significant and entry.difference:
+            (better if entry.difference.mean < 0 else worse).append(name)
     lowest = min(compared, key=lambda name: compared[name].estimate.mean)
     text = f"The lowest mean {quantity} is that of '{lowest}', {compared[lowest].estimate} %"
     rest = f"significantly better: {_list(better)}; significantly worse: {_list(worse)}"
@@ -49,5 +54,5 @@ def _list(names: list[str]) -> str:
 
 
 def capital(text: str) -> str:
-    """The first letter as a sentence begins."""
+    """Return ``text`` with a capital first letter."""
     return text[0].upper() + text[1:]

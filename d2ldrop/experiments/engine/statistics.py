@@ -1,8 +1,9 @@
 """Means, confidence intervals and paired tests over seeds.
 
-Runs of one seed share weights, order and masks wherever they can, so arms are compared seed by
-seed: Student's paired t-test, with Holm's correction when there are several comparisons (Holm, "A
-simple sequentially rejective multiple test procedure", Scand. J. Statistics 6, 1979).
+Runs of the same seed share weights, batch order and masks where possible. Arms are therefore
+compared seed by seed, with Student's paired t-test. Several comparisons are corrected by Holm's
+method (Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statistics 6,
+1979).
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
+from d2ldrop.experiments.engine.results import Float64
+
 CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds and its 95 % confidence interval; None with fewer than two seeds."""
+    """A mean over seeds, and its 95 % confidence interval (None with fewer than two seeds)."""
 
     mean: float
     interval: tuple[float, float] | None
 
     def __str__(self) -> str:
-        """With the interval, if there is one, in brackets."""
+        """Return the mean, followed by the interval in brackets if there is one."""
         text = number(self.mean)
         if self.interval is None:
             return text
@@ -34,40 +35,40 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One entry of a table: its estimate, and how it differs from the baseline."""
+class ComparedEntry:
+    """One entry of a table: its estimate and its difference from the baseline."""
 
     estimate: Estimate
-    difference: Estimate | None  # None for the baseline itself
-    p: float | None  # of the paired test, corrected; None without a test
+    difference: Estimate | None  # entry minus baseline; None for the baseline itself
+    p: float | None  # corrected p-value of the paired test; None without a test
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is, at the level 0.05."""
+        """Whether the difference is significant at the level 0.05."""
         return self.p is not None and self.p < LEVEL
 
 
 def number(value: float) -> str:
-    """As tables have it: 11.87, 0.032, 1.2e-12."""
+    """Format a number for a table: 11.87, 0.032, 1.2e-12."""
     return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
 
 
 def estimate(values: Float64) -> Estimate:
-    """The mean of ``values`` (seeds,) with the interval of Student's t."""
+    """Return the mean of ``values`` (seeds,) and the interval of Student's t."""
     mean, n = float(np.mean(values)), len(values)
     if n < 2:
         return Estimate(mean, None)
-    from scipy import stats  # takes a while, and workers do not test
+    from scipy import stats  # slow to import, and workers do not need it
 
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * stats.sem(values))
     return Estimate(mean, (mean - half, mean + half))
 
 
 def paired_p(values: Float64, baseline: Float64) -> float | None:
-    """The p-value of the paired t-test, two-sided.
+    """Return the two-sided p-value of the paired t-test of two arrays (seeds,).
 
-    None with fewer than two seeds, and where the difference is the same in all of them, rounding
-    aside: there is no spread then for a test to go by.
+    Returns None with fewer than two seeds, or if all differences are equal up to rounding: the
+    test needs a spread.
     """
     differences = values - baseline
     rounding = 1e-12 * np.abs([values, baseline]).max()
@@ -79,7 +80,9 @@ def paired_p(values: Float64, baseline: Float64) -> float | None:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Holm's correction: the chance of a single false alarm among them stays below the level.
+    """Return Holm's corrected p-values.
+
+    The probability of at least one false positive among them stays below the level.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -91,14 +94,16 @@ def holm(p_values: list[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def compare(entries: Mapping[str, Float64], baselines: Mapping[str, str]) -> dict[str, Comparison]:
-    """Each entry (seeds,) beside its baseline; a baseline is its own."""
+def compare_entries(
+    entries: Mapping[str, Float64], baselines: Mapping[str, str]
+) -> dict[str, ComparedEntry]:
+    """Compare each entry (seeds,) with its baseline; a baseline is its own baseline."""
     others = [name for name in entries if name != baselines[name]]
     raw = {name: paired_p(entries[name], entries[baselines[name]]) for name in others}
     tested = {name: p for name, p in raw.items() if p is not None}
     p_values = dict(zip(tested, holm(list(tested.values())), strict=True))
     return {
-        name: Comparison(
+        name: ComparedEntry(
             estimate(values),
             estimate(values - entries[baselines[name]]) if name in others else None,
             p_values.get(name),

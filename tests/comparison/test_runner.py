@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from d2ldrop import Recipe, available_backends, compare_backends, load_data
-from d2ldrop.comparison.lockstep import plan_checks
-from d2ldrop.comparison.workplace import Row
+from d2ldrop import Recipe, available_backends, compare_backends
+from d2ldrop.data import DataSource
 from d2ldrop.training.folder import load_weights
 from tests.conftest import skip_without
 from tests.fakes import install
@@ -147,7 +147,7 @@ def test_misbehaving_backends_are_rows_and_the_others_finish(tmp_path: Path) -> 
         "numpy": "ok",
     }
     assert "killed by SIGSEGV" in rows["crashing"]["error"]
-    assert "no sign of life for 8 s" in rows["hanging"]["error"]
+    assert "no report for 8 s" in rows["hanging"]["error"]
     assert rows["raising"]["error"] == "RuntimeError: out of memory, say"
     assert rows["broken"]["error"] == "ImportError: libbroken.so: no such file"
     assert summary["lockstep"][0]["in_lockstep"] == {
@@ -186,7 +186,7 @@ def test_ctrl_c_stops_the_worker_keeps_what_is_finished_and_resume_goes_on(tmp_p
     assert running.returncode == 130
     assert "slow" in stdout
     assert "interrupted" in stdout
-    assert "--name n --resume goes on" in stderr
+    assert "--name n --resume continues" in stderr
     assert "Traceback" not in stderr
     wait_for(lambda: not workers_of(tmp_path))
     summary = json.loads((tmp_path / "runs" / "n" / "summary.json").read_text())
@@ -274,31 +274,31 @@ def test_a_comparison_of_all_says_what_is_left_out(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["tourch"], "unknown backend 'tourch': .* did you mean 'torch'"),
-        (["numpy", "--num-epochs", "0"], "num_epochs must be a positive integer, got 0"),
+        (["numpy", "--num-epochs", "0"], "--num-epochs must be a positive integer, got 0"),
         (
             ["numpy", "--dropout", "0.2", "1.5"],
             r"dropout must be a probability in \[0, 1\], got 1.5",
         ),
         (["numpy", "--dropout", "0.2"], "Option '--dropout' requires 2 arguments"),
-        (["numpy", "--lockstep-steps", "0"], "lockstep_steps must be a positive integer, got 0"),
+        (["numpy", "--lockstep-steps", "0"], "--lockstep-steps must be a positive integer, got 0"),
         (["numpy", "--timeout", "0"], "timeout must be a positive number of seconds"),
         (["numpy", "--timeout", "inf"], "timeout must be a positive number of seconds, got inf"),
-        (["numpy", "--resume"], "--resume: there is no run runs/n"),
+        (["numpy", "--resume"], "there is no run runs/n to go on with: leave out resume"),
         (["numpy", "--device", "tpu"], "device must be cpu, gpu or gpu:N, got 'tpu'"),
         (["numpy", "--python", "numpy"], "--python must be BACKEND=PATH, got 'numpy'"),
-        (["numpy", "--python", "numpy=/no/python"], "--python numpy=/no/python does not run"),
-        (["numpy", "--python", "numpy=/bin/false"], "cannot load d2ldrop there"),
+        (["numpy", "--python", "numpy=/no/python"], "/no/python .--python., does not run"),
+        (["numpy", "--python", "numpy=/bin/false"], "cannot load d2ldrop"),
         (["numpy", "--python", f"torch={sys.executable}"], "names torch, which is not among"),
         (["numpy", "--name", "../n"], "name must be a plain folder name, got '../n'"),
-        (["numpy", "--train-size", "60001"], "train_size must be an integer from 1 to 60000"),
+        (["numpy", "--train-size", "60001"], "--train-size must be an integer from 1 to 60000"),
         (["numpy", "--data-dir", "."], "'stand-in' reads no file"),
         (["numpy", "--preset", "d2l-jp"], "is not one of 'd2l-zh', 'd2l-en'"),
         (["numpy", "--num-epoch", "3"], "No such option.*--num-epoch"),
         (["numpy", "--noise", "gausian"], "'gausian' is not one of 'dropout', 'gaussian'"),
         (["numpy", "--schedule", "early"], "schedule must be constant, early:E, .* got 'early'"),
         (["numpy", "--schedule", "late:0"], "schedule must be .* of at least 1, .* got 'late:0'"),
-        (["numpy", "--max-norm", "0"], "max_norm must be a positive finite number, got 0.0"),
-        (["numpy", "--weight-decay", "-1"], "weight_decay must be a .* not negative, got -1.0"),
+        (["numpy", "--max-norm", "0"], "--max-norm must be a positive finite number, got 0.0"),
+        (["numpy", "--weight-decay", "-1"], "--weight-decay must be a .* not negative, got -1.0"),
         (["numpy", "--impl", "both", "--noise", "gaussian"], "of numpy cannot do noise 'gaussian'"),
         (["numpy", "--impl", "concise", "--max-norm", "1"], "max_norm must be None, got 1.0"),
         (["numpy", "--rng", "native", "--noise", "unit"], "rng must be 'shared' with noise 'unit'"),
@@ -332,7 +332,7 @@ def test_a_finished_comparison_is_not_overwritten(tmp_path: Path) -> None:
     assert "runs/n/numpy holds a finished run" in refused(tmp_path, "numpy")
     assert "runs/n/numpy holds a finished run" in refused(tmp_path, "torch")
     other = ("--resume", "--lr", "0.1")
-    assert "runs/n holds a comparison with recipe" in refused(tmp_path, "torch", *other)
+    assert "runs/n holds a comparison with lr 0.5, not 0.1" in refused(tmp_path, "torch", *other)
     assert (tmp_path / "runs" / "n" / "summary.json").read_bytes() == summary
 
 
@@ -358,6 +358,51 @@ def test_a_concise_comparison_is_neither_overwritten_nor_widened(tmp_path: Path)
         assert "runs/n/numpy-concise holds a finished run" in refused(tmp_path, *arguments)
     summary, _ = compare(tmp_path, "--resume")
     assert list(summary["backends"]) == ["numpy-concise"]
+
+
+@pytest.mark.parametrize("option", ["--threads=1", "--device=gpu", "--execution=fast"])
+def test_a_resume_with_other_worker_options_is_refused(tmp_path: Path, option: str) -> None:
+    compare(tmp_path, "numpy")
+    folder = tmp_path / "runs" / "n"
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+    name = option[2:].partition("=")[0]
+    error = refused(tmp_path, "numpy", "--resume", option)
+    if name == "execution":
+        assert "NumPy has no execution mode 'fast'" in error
+    else:
+        assert f"runs/n holds a comparison with {name}" in error
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
+
+
+def test_a_resume_in_another_environment_is_refused(tmp_path: Path) -> None:
+    compare(tmp_path, "numpy", env={**os.environ, "OPENBLAS_CORETYPE": "Haswell"})
+    assert "runs/n/numpy holds a run with OPENBLAS_CORETYPE Haswell, not unset" in refused(
+        tmp_path, "numpy", "--resume"
+    )
+
+
+def test_arguments_are_checked_before_data_are_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DataSource, "load", lambda _: pytest.fail("it loads data"))
+    bad: list[dict[str, Any]] = [
+        {"backends": ["numpi"]},
+        {"backends": "numpy"},
+        {"implementation": "short"},
+        {"threads": 0},
+        {"execution": "quick"},
+        {"timeout": -1},
+        {"device": "tpu"},
+        {"name": "a/b"},
+        {"lockstep_steps": 0},
+        {"record": ["weights"]},
+        {"resume": True},
+        {"data": "no-such"},
+    ]
+    for arguments in bad:
+        with pytest.raises((ValueError, TypeError)):
+            compare_backends(out=tmp_path, **{"data": DataSource("stand-in"), **arguments})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_resume_that_records_something_else_is_refused(tmp_path: Path) -> None:
@@ -388,13 +433,11 @@ def test_what_an_interpreter_prints_is_no_report(tmp_path: Path) -> None:
 
 
 def test_from_python(tmp_path: Path) -> None:
-    from d2ldrop import Recipe
-
     events = []
     summary = compare_backends(
         ["numpy"],
         Recipe(num_epochs=1, num_hiddens=(8, 8)),
-        data=load_data("stand-in", train_size=300, test_size=50),
+        data=DataSource("stand-in", train_size=300, test_size=50),
         out=tmp_path,
         lockstep_steps=3,
         on_event=lambda backend, event: events.append((backend, event["event"])),
@@ -402,17 +445,3 @@ def test_from_python(tmp_path: Path) -> None:
     assert summary["ok"]
     assert ("numpy", "epoch") in events
     assert (Path(summary["folder"]) / "summary.json").exists()
-
-
-def test_every_scratch_recipe_has_its_checks() -> None:
-    """The concise versions' check is without noise, which the original form does not go with."""
-    for recipe in (
-        Recipe(dtype="float64", scaling="original"),
-        Recipe(dtype="float64", noise="gaussian"),
-        Recipe(dtype="float64", input_dropout=0.2),
-    ):
-        checks = plan_checks(recipe, [Row("numpy", "scratch")], 10, 20)
-        assert [(check.what, check.recipe) for check in checks] == [
-            ("first steps", recipe),
-            ("whole run", recipe),
-        ]

@@ -1,0 +1,68 @@
+"""The results of an experiment as a table on the terminal, with remarks."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from d2ldrop.comparison.table import data_title
+from d2ldrop.experiments.engine.definition import Experiment
+from d2ldrop.experiments.engine.plan import Plan
+from d2ldrop.experiments.engine.results import Results
+from d2ldrop.experiments.engine.statistics import ComparedEntry, compare_entries
+from d2ldrop.frameworks import title
+
+ComparedMetrics = dict[str, dict[str, ComparedEntry]]
+"""The entries of each metric's table."""
+
+
+def compare_metrics(experiment: Experiment, results: Results) -> ComparedMetrics:
+    """Compare the entries of each metric with their baselines."""
+    compared = {}
+    for metric in experiment.metrics:
+        entries = experiment.entries(results, metric)
+        compared[metric] = compare_entries(entries, experiment.baselines(entries))
+    return compared
+
+
+def results_table(plan: Plan, results: Results, compared: ComparedMetrics) -> Table:
+    """Return one row per entry: mean, interval, difference from the baseline, and p."""
+    experiment, n = plan.experiment, len(results.seeds)
+    seeds = "1 seed" if n == 1 else f"{n} seeds"
+    about = f"{title(plan.backend)}, {data_title(plan.to_dict())}, {seeds}"
+    table = Table(title=f"{experiment.question}\n{about}", title_justify="left")
+    mean = "mean [95 % interval]" if n > 1 else "value"
+    for column in ("metric", "entry", mean, f"minus '{escape(experiment.baseline)}'", "p"):
+        table.add_column(column, overflow="fold")
+    for metric, entries in compared.items():
+        table.add_section()
+        for i, (name, entry) in enumerate(entries.items()):
+            table.add_row(
+                experiment.metrics[metric] if i == 0 else "",
+                escape(name),
+                escape(str(entry.estimate)),
+                "" if entry.difference is None else escape(str(entry.difference)),
+                _p(entry),
+            )
+    return table
+
+
+def _p(entry: ComparedEntry) -> str:
+    if entry.p is None:
+        return ""
+    text = f"{entry.p:.3f}" if entry.p >= 0.001 else f"{entry.p:.0e}"
+    return f"[bold]{text} *[/]" if entry.significant else text
+
+
+def remarks(plan: Plan, results: Results, compared: ComparedMetrics) -> list[str]:
+    """Return the lines under the table: the test and the conclusion."""
+    if len(results.seeds) < 2:
+        return ["One seed gives no confidence interval and no test: --seeds 5 gives both."]
+    comparisons = max(
+        sum(entry.difference is not None for entry in entries.values())
+        for entries in compared.values()
+    )
+    test = "p: paired t-test over seeds"
+    if comparisons > 1:
+        test += f", Holm's correction for {comparisons} comparisons; * below 0.05"
+    return [f"{test}.", plan.experiment.conclude(results)]

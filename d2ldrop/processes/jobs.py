@@ -1,0 +1,226 @@
+"""Jobs: tasks for worker processes, as data that JSON can hold.
+
+A job may be defined in any module: a worker finds its class by name. The parent makes the job and
+hands it to ``launcher.run_job``; the worker calls its ``run``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from safetensors.numpy import save_file
+
+from d2ldrop.backend import get_backend
+from d2ldrop.core.arrays import Weights
+from d2ldrop.core.randomness import initial_weights, nudged
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.processes.shared_data import SharedData
+from d2ldrop.training.folder import load_weights
+from d2ldrop.training.loop import evaluate, train, weights_after
+from d2ldrop.training.run import EpochResult
+
+SECONDS_BETWEEN_REPORTS = 0.1
+
+
+class Emit(Protocol):
+    """Reports an event to the parent process; all values must be JSON values."""
+
+    def __call__(self, event: str, /, **values: Any) -> None:
+        """Report ``event``, such as "step" or "epoch"."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """The base class of all jobs. A job is a frozen dataclass, and its ``run`` does the work.
+
+    Fields are JSON values, paths, dataclasses, or tuples of one of these.
+
+    Attributes:
+        backend: the framework that the worker imports.
+    """
+
+    backend: str
+
+    def run(self, emit: Emit) -> None:
+        """Do the work, inside the worker."""
+        raise NotImplementedError(f"{type(self).__name__} has no run method")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job as JSON values; "class" names its class as "module:Class"."""
+        kind = type(self)
+        fields: dict[str, Any] = _to_json(self)
+        return {"class": f"{kind.__module__}:{kind.__qualname__}", **fields}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Job:
+        """The job from which ``to_dict`` made ``values``.
+
+        Raises:
+            ImportError, AttributeError: its class does not exist here.
+            TypeError: the class is not a job, or it has other fields.
+        """
+        fields = dict(values)
+        module, _, name = fields.pop("class").partition(":")
+        kind = getattr(import_module(module), name)
+        if not (isinstance(kind, type) and issubclass(kind, Job)):
+            raise TypeError(f"a job must be a subclass of Job, got {module}:{name}")
+        job: Job = _from_json(kind, fields)
+        return job
+
+
+@dataclass(frozen=True)
+class ProbeJob(Job):
+    """Import the framework; reports "probe" with its version and devices."""
+
+    def run(self, emit: Emit) -> None:
+        """Import the framework and report."""
+        backend = get_backend(self.backend)
+        version = getattr(sys.modules[self.backend], "__version__", "unknown")
+        emit("probe", version=str(version), devices=backend.devices())
+
+
+@dataclass(frozen=True)
+class TrainJob(Job):
+    """Train into a folder; reports "step" and "epoch". The fields are ``train``'s arguments."""
+
+    shared: SharedData
+    recipe: Recipe
+    folder: Path
+    implementation: str = "scratch"
+    device: str = "cpu"
+    resume: bool = False
+    record: tuple[str, ...] = ()
+
+    def run(self, emit: Emit) -> None:
+        """Train."""
+
+        def on_epoch(result: EpochResult) -> None:
+            emit("epoch", **asdict(result))
+
+        train(
+            self.backend,
+            self.recipe,
+            implementation=self.implementation,
+            data=self.shared.load(),
+            device=self.device,
+            folder=self.folder,
+            resume=self.resume,
+            record=self.record,
+            on_step=step_reporter(emit, "train"),
+            on_epoch=on_epoch,
+        )
+
+
+@dataclass(frozen=True)
+class EvaluateJob(Job):
+    """Evaluate saved weights; reports "evaluation" with loss (nats) and accuracy."""
+
+    shared: SharedData
+    weights: Path
+    device: str = "cpu"
+
+    def run(self, emit: Emit) -> None:
+        """Evaluate."""
+        weights, data = load_weights(self.weights), self.shared.load()
+        loss, accuracy = evaluate(weights, self.backend, data, device=self.device)
+        emit("evaluation", loss=loss, accuracy=accuracy)
+
+
+@dataclass(frozen=True)
+class LockstepSteps:
+    """Training steps of one recipe; their final weights are compared.
+
+    Attributes:
+        recipe: the hyper-parameters.
+        num_steps: number of steps from the initial weights.
+        out: the file for the weights after these steps.
+        implementation: "scratch" or "concise".
+        nudge: the number of the nudge (see ``core.randomness.nudged``); None: no nudge.
+    """
+
+    recipe: Recipe
+    num_steps: int
+    out: Path
+    implementation: str = "scratch"
+    nudge: int | None = None
+
+
+@dataclass(frozen=True)
+class LockstepJob(Job):
+    """Take the steps of several lockstep checks and save the weights; reports "step"."""
+
+    shared: SharedData
+    runs: tuple[LockstepSteps, ...]
+    device: str = "cpu"
+
+    def run(self, emit: Emit) -> None:
+        """Take the steps of each run."""
+        data, report = self.shared.load(), step_reporter(emit, "lockstep")
+        done, total = 0, sum(run.num_steps for run in self.runs)
+        for run in self.runs:
+            recipe = run.recipe
+            weights: Weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
+            if run.nudge is not None:
+                weights = nudged(weights, recipe.seed, run.nudge)
+            weights = weights_after(
+                self.backend,
+                weights,
+                recipe,
+                data,
+                run.num_steps,
+                implementation=run.implementation,
+                device=self.device,
+                on_step=lambda step, _, before=done: report(before + step, total),  # type: ignore[misc]  # mypy infers no type for a default argument
+            )
+            done += run.num_steps
+            save_file(dict(weights), run.out)
+
+
+def step_reporter(emit: Emit, phase: str) -> Callable[[int, int], None]:
+    """A callback that reports "step": the first, the last, and about ten per second."""
+    last = 0.0
+
+    def on_step(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done == total or now - last >= SECONDS_BETWEEN_REPORTS:
+            last = now
+            emit("step", phase=phase, done=done, total=total)
+
+    return on_step
+
+
+def _to_json(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        fields = dataclasses.fields(value)
+        return {field.name: _to_json(getattr(value, field.name)) for field in fields}
+    if isinstance(value, Mapping):
+        return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_to_json(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _from_json(kind: Any, value: Any) -> Any:
+    """Convert the JSON value ``value`` to the type ``kind``: the inverse of ``_to_json``."""
+    if value is None:
+        return None
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):  # X | None
+        return _from_json(next(one for one in arguments if one is not types.NoneType), value)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: _from_json(hints.get(name), item) for name, item in value.items()})
+    if typing.get_origin(kind) is tuple:
+        return tuple(_from_json(arguments[0], item) for item in value)
+    return Path(value) if kind is Path else value

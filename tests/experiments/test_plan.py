@@ -1,0 +1,94 @@
+"""Planning: bad arguments and other experiments' folders are refused, and nothing is written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d2ldrop.experiments.engine.jobs import ExperimentJob
+from d2ldrop.experiments.engine.plan import plan_experiment
+from d2ldrop.experiments.engine.runner import run_experiment
+from d2ldrop.processes.jobs import Job
+from tests.experiments.small import OPTIONS, SMALL, plan
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such"], "experiment must be one of swap-dropout, more-epochs"),
+        (["features", "--seeds", "0"], "seeds must be a positive integer, got 0"),
+        (["features", "--jobs", "0"], "jobs must be a positive integer, got 0"),
+        (["features", "--backend", "tirch"], "tirch"),
+        (["features", "--resume"], "(--resume) needs the name (--name)"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_run(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "d2ldrop", "experiment", *arguments, *OPTIONS],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 2
+    assert message in " ".join(ended.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "no-such"}, "experiment must be one of"),
+        ({"backend": "tirch"}, "tirch"),
+        ({"seeds": 0}, "seeds must be a positive integer, got 0"),
+        ({"timeout": -1}, "timeout must be a positive number of seconds, got -1"),
+        ({"data": "no-such"}, "dataset must be one of"),
+        ({"pythons": {"torch": sys.executable}}, "torch"),
+        ({"folder_name": "a/b"}, "name must be a plain folder name"),
+        ({"resume": True}, "needs the name"),
+    ],
+)
+def test_arguments_are_checked_before_images_are_loaded(
+    arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: object) -> None:
+        raise AssertionError("images were loaded")
+
+    monkeypatch.setattr("d2ldrop.data.DataSource.load", load)
+    with pytest.raises(ValueError, match=message):
+        plan_experiment(**{"name": "features", **arguments})
+
+
+def test_the_seeds_follow_the_recipe_s(tmp_path: Path) -> None:
+    planned = plan("test-time", tmp_path, recipe=replace(SMALL, seed=7), seeds=3)
+    assert planned.seeds == (7, 8, 9)
+    assert [job.recipe.seed for job in planned.jobs().values()] == [7, 8, 9]
+
+
+def test_a_job_is_json_and_its_file_has_a_stable_name(tmp_path: Path) -> None:
+    for job in plan("data-size", tmp_path).jobs().values():
+        assert Job.from_dict(job.to_dict()) == job
+    job = next(iter(plan("dropconnect", tmp_path).jobs().values()))
+    assert isinstance(job, ExperimentJob)
+    # Folders of earlier versions must go on.
+    fixed = replace(job, dataset_sha256="0" * 64)
+    assert fixed.file_name == "numpy-6f3d99d9083b8fa2.json"
+
+
+def test_another_experiment_s_folder_is_refused(tmp_path: Path) -> None:
+    run_experiment(plan("test-time", tmp_path, seeds=1), num_jobs=1)
+    with pytest.raises(FileExistsError, match="holds an experiment"):
+        plan("test-time", tmp_path)
+    with pytest.raises(ValueError, match="holds an experiment with experiment test-time"):
+        plan("dropconnect", tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"with lr 0\.5, not 0\.1"):
+        plan("test-time", tmp_path, recipe=replace(SMALL, lr=0.1), resume=True)
+    more = plan("test-time", tmp_path, recipe=replace(SMALL, seed=3), seeds=5, resume=True)
+    assert more.seeds == (3, 4, 5, 6, 7)

@@ -1,0 +1,117 @@
+"""Running an experiment: neither the executor nor a kill changes its results."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d2ldrop.experiments.engine.results_table import compare_metrics
+from d2ldrop.experiments.engine.runner import run_experiment
+from tests.experiments.small import OPTIONS, SMALL, measured, plan
+
+
+@pytest.mark.slow
+def test_on_every_backend_the_same(backend_name: str, tmp_path: Path) -> None:
+    recipe = replace(SMALL, dtype="float64", num_epochs=2)
+    reference, _ = run_experiment(
+        plan("dropconnect", tmp_path, "numpy", seeds=1, recipe=recipe), num_jobs=2
+    )
+    results, failed = run_experiment(
+        plan("dropconnect", tmp_path, "other", backend=backend_name, seeds=1, recipe=recipe),
+        num_jobs=2,
+    )
+    assert not failed
+    for key, runs in measured(results).items():
+        expected = measured(reference)[key]
+        assert [run["test_error"] for run in runs] == [run["test_error"] for run in expected]
+        losses = [run["train_loss"] for run in expected]
+        assert [run["train_loss"] for run in runs] == pytest.approx(losses, rel=1e-12)
+
+
+def test_finished_runs_are_kept_and_the_rest_is_run(tmp_path: Path) -> None:
+    whole, _ = run_experiment(plan("dropconnect", tmp_path, "whole"), num_jobs=2)
+    run_experiment(plan("dropconnect", tmp_path, "parts", seeds=1), num_jobs=1)
+    jobs = tmp_path / "parts" / "jobs"
+    kept = {file: file.stat().st_mtime_ns for file in jobs.iterdir()}
+    assert len(kept) == 3
+    seen: list[tuple[int, int]] = []
+    resumed, _ = run_experiment(
+        plan("dropconnect", tmp_path, "parts", resume=True),
+        num_jobs=2,
+        on_epochs=lambda done, total: seen.append((done, total)),
+    )
+    assert measured(resumed) == measured(whole)
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    assert seen == [(3, 6), (4, 6), (5, 6), (6, 6)]
+
+
+@pytest.mark.slow
+def test_resume_after_a_kill(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "d2ldrop", "experiment", "own-noise", "--seeds", "2"]
+    command += ["--jobs", "1", *OPTIONS, "--out", str(tmp_path), "--name", "mine"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    jobs, deadline = tmp_path / "mine" / "jobs", time.monotonic() + 60
+    while len(list(jobs.glob("numpy-*"))) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(list(jobs.glob("numpy-*"))) < 14
+    subprocess.run([*command, "--resume"], check=True, capture_output=True)
+    result = json.loads((tmp_path / "mine" / "result.json").read_text())
+    whole, _ = run_experiment(plan("own-noise", tmp_path, "whole"), num_jobs=2)
+    assert {(run["arm"], run["seed"]): run["measured"] for run in result["runs"]} == measured(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # dask's own, about its sockets
+def test_a_cluster_gives_the_same_numbers(tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    here, _ = run_experiment(plan("dropconnect", tmp_path, "here"), num_jobs=2)
+    workers: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    cluster: Any = LocalCluster(**workers)  # type: ignore[no-untyped-call]  # has no types
+    with cluster:
+        there, failed = run_experiment(
+            plan("dropconnect", tmp_path, "there"), dask=cluster.scheduler_address
+        )
+    assert not failed
+    assert measured(there) == measured(here)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://here", "tcp://127.0.0.1"])
+def test_an_unreachable_scheduler_is_said_within_ten_seconds(address: str, tmp_path: Path) -> None:
+    start = time.monotonic()
+    with pytest.raises(ConnectionError, match="no dask scheduler answers at " + address):
+        run_experiment(plan("dropconnect", tmp_path), dask=address)
+    assert time.monotonic() - start < 10
+
+
+def test_runs_that_fail_are_reported_and_leave_their_seed_out(tmp_path: Path) -> None:
+    good = plan("dropconnect", tmp_path)
+    # The worker loads the stand-in and finds other images than the plan's.
+    other = replace(good.data, test_labels=good.data.test_labels[::-1])
+    results, failed = run_experiment(replace(good, data=other), num_jobs=2)
+    assert results.seeds == []
+    assert len(failed) == 6
+    assert all("not those of the experiment" in error for error in failed.values())
+
+
+def test_arms_that_are_the_same_run_once(tmp_path: Path) -> None:
+    # At p = 0.5, n units and n/2 expected units are one network.
+    few = plan("rate-sweep", tmp_path, seeds=1)
+    results, _ = run_experiment(few, num_jobs=2)
+    assert len(results.arms) == 14
+    assert len(list((tmp_path / "mine" / "jobs").iterdir())) == 13
+    entries = compare_metrics(few.experiment, results)["test_error"]
+    assert entries["width n, p = 0.5"].estimate == entries["expected width n/2, p = 0.5"].estimate
