@@ -60,6 +60,8 @@ def experiment(
             raise ModuleNotFoundError(
                 f'experiment needs {module}: pip install "d2ldrop[experiments]"'
             )
+    if dask and not importlib.util.find_spec("distributed"):
+        raise ModuleNotFoundError('--dask needs distributed: pip install "d2ldrop[dask]"')
     from d2ldrop.experiments.engine.plan import plan_experiment
     from d2ldrop.experiments.engine.results_files import save_results
     from d2ldrop.experiments.engine.results_table import compare_metrics, remarks, results_table

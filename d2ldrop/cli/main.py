@@ -9,6 +9,7 @@ No framework is imported here: each worker process imports one.
 from __future__ import annotations
 
 import io
+import re
 import signal
 import sys
 import warnings
@@ -28,6 +29,15 @@ from d2ldrop.processes.launcher import WorkerFailedError
 from d2ldrop.version import __version__
 
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, DataError)
+ARGUMENT = re.compile(
+    r"""
+    ^ [a-z_]+ (?=\ )                             # the first word of a message
+    | (?<![\w./-]) [a-z]+ (?=\ must\ |\ ')       # a word before "must" or a quoted value
+    | (?<![\w./-]) [a-z]+ (_[a-z]+)+ (?![\w./-]) # a word with an underscore, not in a path
+    """,
+    re.VERBOSE,
+)
+"""Where a message of the library may name an argument."""
 
 
 def main() -> NoReturn:
@@ -36,9 +46,7 @@ def main() -> NoReturn:
         signal.signal(ending, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None if the stream is closed
-            stream.reconfigure(
-                errors="replace"
-            )  # print a table even if its lines cannot be encoded
+            stream.reconfigure(errors="replace")  # print a table even if lines cannot be encoded
     warnings.showwarning = _show_warning
     try:
         cli.main(standalone_mode=False, prog_name="d2ldrop")
@@ -52,24 +60,19 @@ def main() -> NoReturn:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except USER_ERRORS as error:
-        click.echo(f"Error: {_with_option_name(str(error))}", err=True)
+        command = next(cli.commands[word] for word in sys.argv if word in cli.commands)
+        click.echo(f"Error: {name_options(str(error), command)}", err=True)
         sys.exit(2)
     sys.exit(0)
 
 
-def _with_option_name(message: str) -> str:
-    """``message``; an argument's name at its start is replaced by the option's name."""
-    options = {
-        parameter.name: parameter.opts[0]
-        for command in cli.commands.values()
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
-    }
-    argument = message.partition(" ")[0]
-    option = options.get(argument)
-    if option is None or option in message:
-        return message
-    return option + message.removeprefix(argument)
+def name_options(message: str, command: click.Command) -> str:
+    """A message of the library, with options in place of the arguments that it names."""
+    options = {p.name: p.opts[0] for p in command.params if isinstance(p, click.Option) and p.name}
+    for name, option in options.items():
+        for pair in (f"{name}=True ({option})", f"{name} ({option})"):
+            message = message.replace(pair, option)
+    return ARGUMENT.sub(lambda match: options.get(match[0], match[0]), message)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -94,6 +94,7 @@ def test_an_unreachable_scheduler_is_said_within_ten_seconds(address: str, tmp_p
     start = time.monotonic()
     with pytest.raises(ConnectionError, match="no dask scheduler answers at " + address):
         run_experiment(plan("dropconnect", tmp_path), dask=address)
+    assert list(tmp_path.iterdir()) == []
     assert time.monotonic() - start < 10
 
 

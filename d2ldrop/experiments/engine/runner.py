@@ -54,8 +54,6 @@ def run_experiment(
     counter = _EpochCounter(
         epochs - sum(job.recipe.num_epochs for job in waiting), epochs, on_epochs
     )
-    plan.folder.write(plan.to_dict())
-
     errors: dict[str, str] = {}
     executor = (
         local_threads(num_jobs, plan.options, counter.add)
@@ -63,6 +61,7 @@ def run_experiment(
         else dask_cluster(dask, plan.options, counter.add)
     )
     with executor as execute:
+        plan.folder.write(plan.to_dict())  # only now: a scheduler may not answer
         for job, result in execute(waiting):
             if "error" in result:
                 errors[job.file_name] = result["error"]
