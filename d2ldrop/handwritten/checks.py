@@ -1,4 +1,4 @@
-"""The argument checks of ``handwritten``: each raises one error that says what was expected."""
+"""Check the arguments of ``handwritten``: an error names what was expected and what came."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ CACHE = (*HIDDEN1, *HIDDEN2, "Z3", "A3", "W3", "b3")
 
 
 def check_keep_prob(keep_prob: KeepProb) -> tuple[float, float]:
+    """Return ``keep_prob`` as a pair: a single number counts for both hidden layers."""
     expected = "a probability in (0, 1], or a pair of them"
 
     def one(value: object) -> float:
@@ -36,19 +37,24 @@ def check_keep_prob(keep_prob: KeepProb) -> tuple[float, float]:
 
 
 def check_rng(rng: object) -> None:
-    # The standard library's generators have a random() too, but it draws a single number.
+    """Accept NumPy's generators, ``numpy.random`` itself, and anything with such a ``random``."""
+    # random.Random has a random() too, but it takes no shape.
     if not callable(getattr(rng, "random", None)) or isinstance(rng, random.Random):
         raise TypeError(f"rng must be numpy.random.default_rng(0) or the like, got {rng!r}")
 
 
 def check_sizes(sizes: Sequence[int], argument: str, expected: str, count: int) -> list[int]:
+    """Return ``sizes`` as a list if it is a list or tuple of ``count`` positive integers."""
     if not isinstance(sizes, (list, tuple)) or len(sizes) != count:
         raise ValueError(f"{argument} must be {expected}, got {sizes!r}")
     return [check_positive(size, f"{argument}[{i}]") for i, size in enumerate(sizes)]
 
 
 def check_array(value: object, argument: str, shape: tuple[int | str, int | str]) -> Array:
-    """``value``, if it holds finite real numbers in ``shape``, in which a name stands for any n."""
+    """Return ``value`` if its numbers are real and finite and its shape is ``shape``.
+
+    A name in ``shape`` stands for any size above 0.
+    """
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "buif":
         got = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"{argument} must be a NumPy array of real numbers, got {got}")
@@ -59,10 +65,11 @@ def check_array(value: object, argument: str, shape: tuple[int | str, int | str]
         raise ValueError(f"{argument} must have shape {expected}, got {value.shape}")
     if not np.isfinite(value).all():
         raise ValueError(f"{argument} must be finite, got {value[~np.isfinite(value)][0]}")
-    return np.asarray(value)  # of np.matrix, * would be another product
+    return np.asarray(value)  # for an np.matrix, * would be the matrix product
 
 
 def check_labels(Y: Array, m: int) -> Array:
+    """Return ``Y`` if it is (1, m) and each label is 0 or 1."""
     Y = check_array(Y, "Y", (1, m))
     if not ((Y == 0) | (Y == 1)).all():
         raise ValueError(f"Y must hold labels 0 and 1 alone, got {Y[(Y != 0) & (Y != 1)][0]}")
@@ -70,6 +77,7 @@ def check_labels(Y: Array, m: int) -> Array:
 
 
 def check_keys(values: object, argument: str, names: Sequence[str]) -> None:
+    """Check that ``values`` is a mapping that has all ``names``."""
     expected = f"{argument} must be a dict with {' '.join(names)}"
     if not isinstance(values, Mapping):
         raise TypeError(f"{expected}, got {type(values).__name__}")
@@ -81,7 +89,7 @@ def check_keys(values: object, argument: str, names: Sequence[str]) -> None:
 def check_network(
     X: Array, parameters: Mapping[str, Array], argument: str = "parameters"
 ) -> tuple[Array, list[Array]]:
-    """``X`` and the six parameters in order, if each layer fits what comes before it."""
+    """Return ``X`` and the six parameters in order, if each layer fits the layer before it."""
     X = check_array(X, "X", ("n_x", "m"))
     check_keys(parameters, argument, PARAMETERS)
     if "W4" in parameters:
@@ -97,6 +105,7 @@ def check_network(
 
 
 def check_cache(X: Array, cache: Cache) -> tuple[Array, Cache]:
+    """Return ``X`` and ``cache`` if ``cache`` has the shapes of a forward pass on ``X``."""
     if not isinstance(cache, (tuple, list)) or len(cache) != len(CACHE):
         got = f"{len(cache)} entries" if isinstance(cache, (tuple, list)) else type(cache).__name__
         raise TypeError(f"cache must be the tuple ({', '.join(CACHE)}), got {got}")
