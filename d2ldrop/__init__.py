@@ -44,7 +44,7 @@ _HOMES = {
         "weight_scaling",
     ),
     "comparison.runner": ("compare_backends",),
-    "data.fashion_mnist": ("Dataset", "load_data"),
+    "data.dataset": ("Dataset", "load_data"),
     "frameworks": ("title",),
     "layer": ("dropout_backward", "dropout_layer"),
     "core.fast_masks": ("dropout_mask",),

@@ -1,8 +1,8 @@
-"""MXNet's products, its own dropout, and its usual trainer: a Gluon loop."""
+"""MXNet: its matrix products, its own dropout and a Gluon loop."""
 
 # pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportAssignmentType=false
 # pyright: reportGeneralTypeIssues=false
-# (mxnet has no types: it makes most of its functions while it is imported.)
+# (mxnet has no types: its import creates most of its functions.)
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from d2ldrop.layer import dropout_layer
 
 backend = get_backend("mxnet")
 
-import mxnet as mx  # noqa: E402 - get_backend lends it what its import wants
-from mxnet import autograd, gluon, npx  # noqa: E402
-from mxnet.gluon import nn  # noqa: E402
+import mxnet as mx  # noqa: E402 - get_backend lets mxnet be imported
+from mxnet import autograd, gluon, npx  # noqa: E402 - as above
+from mxnet.gluon import nn  # noqa: E402 - as above
 
 Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """An epoch of matrix products, by each way that MXNet has."""
+    """Return an epoch of matrix products for each way that MXNet has."""
     images = [
         mx.nd.array(X[i : i + batch_size], dtype=X.dtype) for i in range(0, len(X), batch_size)
     ]
@@ -36,7 +36,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
         return mx.nd.dot(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
     def fully_connected(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
-        """oneDNN's, where its form, ``a @ W.T`` of weights kept as outputs × inputs, fits."""
+        """Use oneDNN's product where it fits: ``a @ W.T``, W of shape outputs × inputs."""
         if transpose_a:
             return dot(a, b, transpose_a, transpose_b)
         index = next(i for i, W in enumerate(Ws) if W is b)
@@ -55,7 +55,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
-    """A hybridised net, a DataLoader and a Trainer, as Gluon's tutorials have it."""
+    """Return a loop with a hybridised net, a DataLoader and a Trainer, as in Gluon's tutorials."""
     _, h1, h2, outputs = recipe.sizes
     net = nn.HybridSequential()
     net.add(
@@ -89,17 +89,17 @@ def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]
 
 
 def own_dropout(X: Any, dropout: float) -> Any:
-    """``npx.dropout``."""
+    """Apply ``npx.dropout``."""
     return npx.dropout(X, dropout, mode="always")
 
 
 def forward_backward(X: Any, dropout: float, step: int) -> Any:
-    """``dropout_layer`` and its gradient."""
+    """Apply ``dropout_layer`` and return its gradient."""
     return _gradient(lambda x: dropout_layer(x, dropout, seed=0, step=step), X)
 
 
 def own_forward_backward(X: Any, dropout: float) -> Any:
-    """``npx.dropout`` and its gradient."""
+    """Apply ``npx.dropout`` and return its gradient."""
     return _gradient(lambda x: npx.dropout(x, dropout, mode="always"), X)
 
 
@@ -112,5 +112,5 @@ def _gradient(layer: Callable[[Any], Any], X: Any) -> Any:
 
 
 def synchronise(x: Any) -> None:
-    """Wait until ``x`` is there."""
+    """Wait until ``x`` is computed."""
     x.wait_to_read()

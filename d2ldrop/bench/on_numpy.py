@@ -1,4 +1,4 @@
-"""NumPy's products, and the book's function as its own dropout; it has no trainer."""
+"""NumPy: its matrix products, and the book's function as its dropout; it has no trainer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """An epoch of matrix products, by each way that NumPy has."""
+    """Return an epoch of matrix products for each way that NumPy has."""
 
     def dot(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> Array:
         product: Array = np.dot(a.T if transpose_a else a, b.T if transpose_b else b)
@@ -31,25 +31,25 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
-    """None."""
+    """Return none: NumPy has no trainer."""
     return {}
 
 
 def own_dropout(X: Array, dropout: float) -> Array:
-    """The function of the book's section 4.6, with a float32 draw an element."""
+    """Apply the function of the book's section 4.6, with one float32 draw per element."""
     mask = np.random.default_rng().random(X.shape, dtype=np.float32) > dropout
     result: Array = mask.astype(X.dtype) * X / (1 - dropout)
     return result
 
 
 def forward_backward(X: Array, dropout: float, step: int) -> Array:
-    """``dropout_layer`` and its gradient, the mask drawn once."""
+    """Apply ``dropout_layer`` and return its gradient; the mask is drawn once."""
     mask = dropout_mask(X.shape, dropout, seed=0, step=step)
     return dropout_backward(dropout_layer(X, dropout, mask=mask), dropout, mask=mask)
 
 
 def own_forward_backward(X: Array, dropout: float) -> Array:
-    """The book's function and its gradient."""
+    """Apply the book's function and return its gradient."""
     mask = np.random.default_rng().random(X.shape, dtype=np.float32) > dropout
     Y = mask.astype(X.dtype) * X / (1 - dropout)
     result: Array = mask.astype(X.dtype) * Y / (1 - dropout)
@@ -57,4 +57,4 @@ def own_forward_backward(X: Array, dropout: float) -> Array:
 
 
 def synchronise(x: Array) -> None:
-    """Nothing to wait for."""
+    """Do nothing: NumPy's operations are finished when they return."""

@@ -1,4 +1,4 @@
-"""PaddlePaddle's products, its own dropout, and its usual trainer: Model.fit."""
+"""PaddlePaddle: its matrix products, its own dropout and Model.fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """An epoch of matrix products, by each way that Paddle has."""
+    """Return an epoch of matrix products for each way that Paddle has."""
     images = [paddle.to_tensor(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
     Ws = [paddle.to_tensor(W) for W in weights]
 
@@ -30,7 +30,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
-    """``paddle.Model.fit`` on tensors in memory."""
+    """Return ``paddle.Model.fit`` on tensors in memory, with all threads and with one."""
     _, h1, h2, outputs = recipe.sizes
     net = nn.Sequential(
         nn.Linear(X.shape[1], h1),
@@ -54,7 +54,7 @@ def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]
         model.fit(data, batch_size=recipe.batch_size, verbose=0)
 
     def fit_as_imported() -> None:
-        """With the one thread that ``import paddle`` leaves to who has not set OMP_NUM_THREADS."""
+        """Use one thread, as after ``import paddle`` without OMP_NUM_THREADS."""
         with threadpool_limits(1):
             fit()
 
@@ -62,17 +62,17 @@ def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]
 
 
 def own_dropout(X: Any, dropout: float) -> Any:
-    """``nn.functional.dropout``."""
+    """Apply ``nn.functional.dropout``."""
     return nn.functional.dropout(X, dropout)
 
 
 def forward_backward(X: Any, dropout: float, step: int) -> Any:
-    """``dropout_layer`` and its gradient."""
+    """Apply ``dropout_layer`` and return its gradient."""
     return _gradient(lambda x: dropout_layer(x, dropout, seed=0, step=step), X)
 
 
 def own_forward_backward(X: Any, dropout: float) -> Any:
-    """``nn.functional.dropout`` and its gradient."""
+    """Apply ``nn.functional.dropout`` and return its gradient."""
     return _gradient(lambda x: nn.functional.dropout(x, dropout), X)
 
 
@@ -84,4 +84,4 @@ def _gradient(layer: Callable[[Any], Any], X: Any) -> Any:
 
 
 def synchronise(x: Any) -> None:
-    """The CPU's operations have ended when they return."""
+    """Do nothing: operations on the CPU are finished when they return."""

@@ -1,4 +1,4 @@
-"""TensorFlow's products, its own dropout, and its usual trainer: Keras's fit."""
+"""TensorFlow: its matrix products, its own dropout and Keras's fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """An epoch of matrix products, by each way that TensorFlow has."""
+    """Return an epoch of matrix products for each way that TensorFlow has."""
     images = [tf.constant(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
     Ws = [tf.constant(W) for W in weights]
 
@@ -41,7 +41,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
-    """``Model.fit`` on arrays in memory."""
+    """Return Keras's ``Model.fit`` on arrays in memory."""
     layers, (_, h1, h2, outputs) = tf.keras.layers, recipe.sizes
     net = tf.keras.Sequential(
         [
@@ -62,17 +62,17 @@ def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]
 
 
 def own_dropout(X: Any, dropout: float) -> Any:
-    """``tf.nn.dropout``."""
+    """Apply ``tf.nn.dropout``."""
     return tf.nn.dropout(X, dropout)
 
 
 def forward_backward(X: Any, dropout: float, step: int) -> Any:
-    """``dropout_layer`` and its gradient."""
+    """Apply ``dropout_layer`` and return its gradient."""
     return _gradient(lambda x: dropout_layer(x, dropout, seed=0, step=step), X)
 
 
 def own_forward_backward(X: Any, dropout: float) -> Any:
-    """``tf.nn.dropout`` and its gradient."""
+    """Apply ``tf.nn.dropout`` and return its gradient."""
     return _gradient(lambda x: tf.nn.dropout(x, dropout), X)
 
 
@@ -84,5 +84,5 @@ def _gradient(layer: Callable[[Any], Any], X: Any) -> Any:
 
 
 def synchronise(x: Any) -> None:
-    """Wait until ``x`` is there."""
+    """Wait until ``x`` is computed."""
     x.numpy()

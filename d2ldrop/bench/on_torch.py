@@ -1,4 +1,4 @@
-"""PyTorch's products, its own dropout, and two usual trainers: a DataLoader loop and Lightning."""
+"""PyTorch: its matrix products, its own dropout, a DataLoader loop and Lightning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """An epoch of matrix products, by each way that PyTorch has."""
+    """Return an epoch of matrix products for each way that PyTorch has."""
     images, Ws = torch.from_numpy(X), [torch.tensor(W) for W in weights]
 
     def matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
@@ -36,7 +36,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:
-    """A loop over a DataLoader, as in PyTorch's tutorials, and Lightning if it is installed."""
+    """Return a DataLoader loop as in PyTorch's tutorials, and Lightning if it is installed."""
     data = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
     loader = DataLoader(data, recipe.batch_size, shuffle=True)
     net = _net(recipe)
@@ -55,10 +55,10 @@ def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]
             total += loss.item() * len(labels)
             correct += (logits.argmax(dim=1) == labels).sum().item()
 
-    found = {"DataLoader loop": loop}
+    epochs = {"DataLoader loop": loop}
     if importlib.util.find_spec("lightning"):
-        found["Lightning"] = _lightning(loader, recipe)
-    return found
+        epochs["Lightning"] = _lightning(loader, recipe)
+    return epochs
 
 
 def _net(recipe: Recipe) -> nn.Sequential:
@@ -75,9 +75,9 @@ def _net(recipe: Recipe) -> nn.Sequential:
 
 
 def _lightning(loader: Any, recipe: Recipe) -> Callable[[], None]:
-    warnings.simplefilter("ignore")  # its advice on workers and logging
+    warnings.simplefilter("ignore")  # Lightning's advice on workers and logging
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    lightning: Any = importlib.import_module("lightning")  # an extra: it may be missing
+    lightning: Any = importlib.import_module("lightning")  # an optional package
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
@@ -112,17 +112,17 @@ def _lightning(loader: Any, recipe: Recipe) -> Callable[[], None]:
 
 
 def own_dropout(X: Any, dropout: float) -> Any:
-    """``nn.functional.dropout``."""
+    """Apply ``nn.functional.dropout``."""
     return nn.functional.dropout(X, dropout)
 
 
 def forward_backward(X: Any, dropout: float, step: int) -> Any:
-    """``dropout_layer`` and its gradient."""
+    """Apply ``dropout_layer`` and return its gradient."""
     return _gradient(lambda x: dropout_layer(x, dropout, seed=0, step=step), X)
 
 
 def own_forward_backward(X: Any, dropout: float) -> Any:
-    """``nn.functional.dropout`` and its gradient."""
+    """Apply ``nn.functional.dropout`` and return its gradient."""
     return _gradient(lambda x: nn.functional.dropout(x, dropout), X)
 
 
@@ -133,4 +133,4 @@ def _gradient(layer: Callable[[Any], Any], X: Any) -> Any:
 
 
 def synchronise(x: Any) -> None:
-    """The CPU's operations have ended when they return."""
+    """Do nothing: operations on the CPU are finished when they return."""

@@ -14,13 +14,13 @@ from d2ldrop.cli.options import (
     place_options,
     pythons_option,
     recipe_options,
+    take_data_source,
     take_recipe,
 )
 from d2ldrop.cli.progress import Progress
 from d2ldrop.comparison.table import console
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
-from d2ldrop.data import DataSource
 
 
 @click.command()
@@ -71,7 +71,7 @@ def experiment(
         backend,
         take_recipe(options),
         seeds=seeds,
-        data=DataSource(**options),
+        data=take_data_source(options),
         out=out,
         folder_name=name,
         resume=resume,

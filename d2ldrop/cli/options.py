@@ -1,4 +1,4 @@
-"""The options that commands share, and what is made of them."""
+"""The options that several commands share, and the objects that are made of them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 import click
 
 from d2ldrop.core.recipe import PRESETS, Recipe
-from d2ldrop.data import Dataset, load_data
+from d2ldrop.data import DataSource
 from d2ldrop.processes.environment import EXECUTIONS
 from d2ldrop.processes.interpreters import parse_pythons
 from d2ldrop.training.layer_statistics import RECORDS
 
-TIMEOUT = "Seconds without a sign of life after which a worker counts as hung."
+TIMEOUT = "Seconds without a report after which a worker counts as hung."
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def recipe_options(command: Command) -> Command:
-    """The options that a Recipe is made of, one a field; those not given come from the preset."""
+    """One option per field of Recipe; the preset gives the values that are not given."""
     for field in reversed(dataclasses.fields(Recipe)):
         default, kind = field.default, field.metadata["kind"]
         pair = isinstance(default, tuple)
@@ -37,7 +37,7 @@ def recipe_options(command: Command) -> Command:
         type=click.Choice(list(PRESETS)),
         default="d2l-zh",
         show_default=True,
-        help="The book's numbers: Chinese or English edition; other options override them.",
+        help="The book's numbers, Chinese or English edition; other options override them.",
     )(command)
 
 
@@ -54,7 +54,7 @@ def data_options(command: Command) -> Command:
             type=click.Choice(["auto", "fashion-mnist", "stand-in"]),
             default="auto",
             show_default=True,
-            help="auto: the real data where it can be had, else the built-in stand-in.",
+            help="auto: Fashion-MNIST if it is found or can be downloaded, else the built-in stand-in.",
         ),
     ):
         command = option(command)
@@ -64,7 +64,7 @@ def data_options(command: Command) -> Command:
 def run_options(command: Command) -> Command:
     """The options of a run."""
     for option in (
-        click.option("--resume", is_flag=True, help="Go on with the run --name."),
+        click.option("--resume", is_flag=True, help="Continue the run --name."),
         click.option(
             "--device",
             default="cpu",
@@ -75,7 +75,7 @@ def run_options(command: Command) -> Command:
             "--record",
             type=click.Choice(RECORDS),
             multiple=True,
-            help="Record more in result.json: statistics of the hidden activations, by epoch.",
+            help="Record in result.json also statistics of the hidden activations after each epoch.",
         ),
     ):
         command = option(command)
@@ -91,12 +91,12 @@ def worker_options(command: Command) -> Command:
             type=click.Choice(EXECUTIONS),
             default="default",
             show_default=True,
-            help="fast adds switches that a framework's makers do not document (Paddle has one).",
+            help="fast: set variables that a framework's makers do not document (Paddle has one).",
         ),
         click.option(
             "--threads",
             type=int,
-            help="Threads of each framework's pools.  [default: those in which it is fast]",
+            help="Threads of each framework's pools.  [default: the number that suits the framework]",
         ),
         click.option(
             "--timeout",
@@ -111,7 +111,7 @@ def worker_options(command: Command) -> Command:
 
 
 def place_options(command: Command) -> Command:
-    """The options of where results go and what is shown."""
+    """The options for the folder of results and for progress."""
     for option in (
         click.option("--quiet", is_flag=True, help="Show no progress."),
         click.option("--name", help="Folder of the run under --out.  [default: the time]"),
@@ -128,15 +128,15 @@ def place_options(command: Command) -> Command:
 
 
 def pythons_option(command: Command) -> Command:
-    """``--python``, once for each backend that has an interpreter of its own."""
+    """``--python``, once per backend that has an interpreter of its own."""
     return click.option(
         "--python",
         "pythons",
         multiple=True,
         metavar="BACKEND=PATH",
         callback=lambda _context, _option, items: parse_pythons(items),
-        help="Run a backend under the Python interpreter of another environment, which has d2ldrop "
-        "and the framework.",
+        help="Run a backend with the Python interpreter of another environment, in which d2ldrop and "
+        "the framework are installed.",
     )(command)
 
 
@@ -158,11 +158,7 @@ def take_recipe(options: dict[str, Any]) -> Recipe:
     return dataclasses.replace(PRESETS[options.pop("preset")], **changes)
 
 
-def take_data(options: dict[str, Any]) -> Dataset:
-    """Load the dataset that ``options`` ask for, and take them out."""
-    return load_data(
-        options.pop("dataset"),
-        data_dir=options.pop("data_dir"),
-        train_size=options.pop("train_size"),
-        test_size=options.pop("test_size"),
-    )
+def take_data_source(options: dict[str, Any]) -> DataSource:
+    """Take the data options out of ``options``; nothing is searched yet."""
+    names = (field.name for field in dataclasses.fields(DataSource))
+    return DataSource(**{name: options.pop(name) for name in names})

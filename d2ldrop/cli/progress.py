@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
+import click
 from tqdm import tqdm
 
 from d2ldrop.frameworks import title
@@ -93,3 +95,12 @@ class Progress:
         if self._bar:
             self._bar.close()
         self._bar = self._phase = None
+
+
+def say_how_to_resume(folder: Path) -> None:
+    """After Ctrl-C: what is kept, and the options that go on."""
+    click.echo(
+        f"\nFinished epochs are kept in {folder}; "
+        f"the same command with --name {folder.name} --resume goes on.",
+        err=True,
+    )

@@ -1,4 +1,4 @@
-"""The loop over epochs, its curves and its sums: what the frameworks' modules share."""
+"""The loop over epochs, its curves and its sums, shared by the frameworks' modules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FMTS = ("-", "m--", "g-.", "r:")
 
 
 class Accumulator:
-    """Sums over n variables, of numbers or of a framework's scalars.
+    """The sums of n variables; values are numbers or a framework's scalars.
 
     >>> metric = Accumulator(2)
     >>> metric.add(1, 2)
@@ -33,17 +33,17 @@ class Accumulator:
         self.data = [0.0] * n
 
     def add(self, *args: Any) -> None:
-        """Add to each of them.
+        """Add one value to each sum.
 
         Raises:
-            ValueError: there are more or fewer than n.
+            ValueError: the number of values is not n.
         """
         if len(args) != len(self.data):
             raise ValueError(f"add takes {len(self.data)} values, got {len(args)}")
         self.data = [a + float(b) for a, b in zip(self.data, args, strict=True)]
 
     def reset(self) -> None:
-        """Begin again at 0."""
+        """Set all sums to 0."""
         self.data = [0.0] * len(self.data)
 
     def __getitem__(self, index: int) -> float:
@@ -51,18 +51,21 @@ class Accumulator:
 
 
 LATE = 8
-"""Steps after which numbers are read: to read one is to wait for the framework to have it."""
+"""Steps before a value is read: reading waits until the framework has computed it."""
 
 
 class LateAccumulator(Accumulator):
-    """Sums of a loop's own scalars, which nobody changes and which need not be there yet."""
+    """The sums of scalars that the framework may still be computing.
+
+    The scalars must not be modified afterwards.
+    """
 
     def __init__(self, n: int) -> None:
         super().__init__(n)
         self._waiting: deque[tuple[Any, ...]] = deque()
 
     def add(self, *args: Any) -> None:
-        """Add to each of them, in time."""
+        """Add one value to each sum, some steps later."""
         self._waiting.append(args)
         if len(self._waiting) > LATE:
             super().add(*self._waiting.popleft())
@@ -76,9 +79,9 @@ class LateAccumulator(Accumulator):
 class Animator:
     """Curves that grow while a network trains.
 
-    In a notebook the figure is drawn again after each point. In a script it is there when training
-    has ended: ``plt.show()`` shows it, and ``plt.savefig("curves.png")`` keeps it, with a screen or
-    without. ``axes`` lists the panels, row by row; the first has the curves, as in the book.
+    In a notebook the figure is drawn again after each point. In a script, ``plt.show()`` shows it
+    after the training, and ``plt.savefig("curves.png")`` saves it, with or without a screen.
+    ``axes`` lists the panels row by row; the curves are in the first one, as in the book.
     """
 
     def __init__(
@@ -103,9 +106,9 @@ class Animator:
         first = self.axes[0]
         first.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
         for setter, limits in ((first.set_xlim, xlim), (first.set_ylim, ylim)):
-            if limits is not None:  # None would end autoscaling too
+            if limits is not None:  # None would also turn autoscaling off
                 setter(limits)
-        first.grid(visible=True)  # without the argument it would turn a grid off again
+        first.grid(visible=True)  # without the argument, a second call would turn the grid off
         self.X: list[list[float]] = []
         self.Y: list[list[float]] = []
         self.lines: list[Any] = []
@@ -113,7 +116,7 @@ class Animator:
     def add(
         self, x: float | Iterable[float | None] | None, y: float | Iterable[float | None] | None
     ) -> None:
-        """Add a point to each curve: ``y`` has one value a curve; None adds none to it."""
+        """Add a point to each curve; ``y`` has one value per curve, or None for no point."""
         axes = self.axes[0]
         ys = list(y) if isinstance(y, Iterable) else [y]
         xs = list(x) if isinstance(x, Iterable) else [x] * len(ys)
@@ -135,11 +138,13 @@ class Animator:
         self._show()
 
     def _ipython_display_(self) -> None:
-        """Nothing: what a cell ends in has been shown already."""
+        """Do nothing: the figure was displayed already."""
 
     def _show(self) -> None:
         if "ipykernel" in sys.modules:
-            display = importlib.import_module("IPython.display")  # there is one in a notebook
+            display = importlib.import_module(
+                "IPython.display"
+            )  # IPython is installed in a notebook
             display.display(self.fig)
             display.clear_output(wait=True)
 
@@ -151,11 +156,12 @@ def train(
     max_loss: float | None,
     min_accuracy: float | None,
 ) -> Animator:
-    """Train epoch after epoch and draw the three curves.
+    """Train epoch by epoch and draw the three curves; return them.
 
     Raises:
-        TypeError, ValueError: ``num_epochs`` is no positive integer.
-        AssertionError: the last epoch's loss or accuracies are not what was asked for.
+        TypeError, ValueError: ``num_epochs`` is not a positive integer.
+        AssertionError: the last epoch's loss is above ``max_loss``, or an accuracy is below
+            ``min_accuracy``.
     """
     check_positive(num_epochs, "num_epochs")
     animator = Animator(

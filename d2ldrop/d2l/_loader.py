@@ -19,9 +19,10 @@ Labels = npt.NDArray[np.uint8]
 
 
 class Loader(Generic[Batch]):
-    """Batches of images and labels; each iteration goes over all of them once.
+    """Batches of images and labels; each iteration yields all of them once.
 
-    ``to_batch`` takes a batch's images float32 (n, height, width) in [0, 1] and labels (n,).
+    ``to_batch`` takes the images of a batch, float32 (n, height, width) in [0, 1], and its labels
+    (n,). ``permutation`` returns a new order of n images; None keeps the order.
     """
 
     def __init__(
@@ -57,13 +58,13 @@ def loaders(
     to_batch: Callable[[Pixels, Labels], Batch],
     permutation: Callable[[int], npt.NDArray[np.integer[Any]]],
 ) -> tuple[Loader[Batch], Loader[Batch]]:
-    """Batches to train with, in a fresh order each epoch, and to test with.
+    """Return training batches, in a new order each epoch, and test batches.
 
-    Where Fashion-MNIST cannot be had, a warning says so, and the built-in stand-in is used.
+    Without Fashion-MNIST, a StandInWarning is issued and the built-in stand-in is used.
 
     Raises:
-        TypeError, ValueError: ``batch_size`` or ``resize`` is no positive integer.
-        DataError: files that are there are not the data; ``d2ldrop data --help`` says what to do.
+        TypeError, ValueError: ``batch_size`` or ``resize`` is not a positive integer.
+        DataError: a file is corrupt; ``d2ldrop data --help`` says what to do.
     """
     check_positive(batch_size, "batch_size")
     if resize is not None:
@@ -76,7 +77,7 @@ def loaders(
 
 
 def resized(images: Images, size: int) -> Images:
-    """Images (n, 28, 28) as (n, size, size), bilinear."""
+    """Return images (n, 28, 28) as (n, size, size), interpolated bilinearly."""
     from PIL import Image
 
     return np.stack(

@@ -1,13 +1,14 @@
-"""The names of *Dive into Deep Learning* that its section 4.6 needs, in MXNet.
+"""The names that section 4.6 of *Dive into Deep Learning* uses, in MXNet.
 
-Import it before ``mxnet``, which the book's pages import first: it lends MXNet what its import
-wants of NumPy.
-Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Import this module before ``mxnet``, unlike the book's pages: it provides the names of NumPy that
+MXNet's import needs.
+
+Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 # pyright: reportOperatorIssue=false, reportOptionalSubscript=false
-# (mxnet has no types: it makes most of its functions while it is imported.)
+# (mxnet has no types: its import creates most of its functions.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -44,9 +45,9 @@ Batch: TypeAlias = tuple[Array, Array]
 def load_data_fashion_mnist(
     batch_size: int, resize: int | None = None
 ) -> tuple[Loader[Batch], Loader[Batch]]:
-    """Batches to train and to test with: X float32 (n, 1, 28, 28) in [0, 1], y int32 (n,).
+    """Return training and test batches: X float32 (n, 1, 28, 28) in [0, 1], y int32 (n,).
 
-    ``resize`` makes the images that many pixels wide and high. The order comes from MXNet's
+    ``resize`` is the new width and height of the images. The order comes from MXNet's
     generator. Raises what ``d2ldrop.load_data`` raises.
     """
 
@@ -63,14 +64,14 @@ def load_data_fashion_mnist(
 
 @use_np
 def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
-    """A step of minibatch SGD on gradients of a sum of losses."""
+    """Take a step of minibatch SGD on gradients of a sum of losses."""
     for param in params:
         param -= lr / batch_size * param.grad
 
 
 @use_np
 def accuracy(y_hat: Array, y: Array) -> float:
-    """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
+    """Count correct predictions: logits (n, classes) or classes (n,) against labels (n,)."""
     return float(_right(y_hat, y))
 
 
@@ -81,8 +82,8 @@ def _right(y_hat: Array, y: Array) -> Array:
 
 @use_np
 def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
-    """The fraction of right predictions; MXNet trains only where it records."""
-    metric = LateAccumulator(2)  # right, of all
+    """Return the fraction of correct predictions; outside ``record``, MXNet evaluates."""
+    metric = LateAccumulator(2)  # correct predictions, examples
     for X, y in data_iter:
         metric.add(_right(net(X), y), len(y))
     return metric[0] / metric[1]
@@ -95,13 +96,13 @@ def train_epoch_ch3(
     loss: Callable[[Array, Array], Array],
     updater: Any,
 ) -> tuple[float, float]:
-    """Train for an epoch, in training mode; the mean loss and the accuracy over it.
+    """Train for one epoch in training mode; return its mean loss and accuracy.
 
-    ``updater`` is a ``gluon.Trainer`` or a function of the batch size, as ``sgd``. ``loss`` gives
-    one loss an example.
+    ``updater`` is a ``gluon.Trainer`` or a function of the batch size. ``loss``
+    returns one loss per example.
     """
     step = updater.step if isinstance(updater, gluon.Trainer) else updater
-    metric = LateAccumulator(3)  # sum of losses, right, of all
+    metric = LateAccumulator(3)  # sum of losses, correct predictions, examples
     for X, y in train_iter:
         with autograd.record():
             y_hat = net(X)
@@ -123,11 +124,11 @@ def train_ch3(
     max_loss: float | None = None,
     min_accuracy: float | None = None,
 ) -> Animator:
-    """Train, and draw loss and accuracies by epoch (section 3.6); the curves.
+    """Train and draw loss and accuracies by epoch (section 3.6); return the curves.
 
     Raises:
-        AssertionError: in the end the training loss is above ``max_loss``, or an accuracy below
-            ``min_accuracy``; not given, nothing is asserted.
+        AssertionError: the final training loss is above ``max_loss``, or an accuracy is below
+            ``min_accuracy``. Without these arguments nothing is asserted.
     """
     return train(
         num_epochs,

@@ -1,8 +1,9 @@
-"""The names of *Dive into Deep Learning* that its section 4.6 needs, in PaddlePaddle.
+"""The names that section 4.6 of *Dive into Deep Learning* uses, in PaddlePaddle.
 
-Import it before ``paddle``, which the book's pages import first, and all cores compute, not one
-(unless you have set OMP_NUM_THREADS).
-Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Import this module before ``paddle``, unlike the book's pages: Paddle then computes on all cores
+instead of one, unless you have set OMP_NUM_THREADS.
+
+Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ Batch: TypeAlias = tuple[Array, Array]
 def load_data_fashion_mnist(
     batch_size: int, resize: int | None = None
 ) -> tuple[Loader[Batch], Loader[Batch]]:
-    """Batches to train and to test with: X float32 (n, 1, 28, 28) in [0, 1], y int64 (n,).
+    """Return training and test batches: X float32 (n, 1, 28, 28) in [0, 1], y int64 (n,).
 
-    ``resize`` makes the images that many pixels wide and high. The order comes from Paddle's
+    ``resize`` is the new width and height of the images. The order comes from Paddle's
     generator. Raises what ``d2ldrop.load_data`` raises.
     """
 
@@ -57,25 +58,25 @@ def load_data_fashion_mnist(
 
 
 def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
-    """A step of minibatch SGD on gradients of a sum of losses, which are then 0 again."""
+    """Take a step of minibatch SGD on gradients of a sum of losses, then set them to 0."""
     with paddle.no_grad():
         for param in params:
-            if param.grad is not None:  # None: the loss does not depend on it
+            if param.grad is not None:  # None: the loss does not depend on param
                 param.subtract_(lr / batch_size * param.grad)
                 param.clear_gradient()
 
 
 def accuracy(y_hat: Array, y: Array) -> float:
-    """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
+    """Count correct predictions: logits (n, classes) or classes (n,) against labels (n,)."""
     classes = y_hat.argmax(axis=1) if y_hat.ndim > 1 and y_hat.shape[1] != 1 else y_hat
     return float((classes.astype(y.dtype) == y.reshape(classes.shape)).sum())
 
 
 def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
-    """The fraction of right predictions, in evaluation mode."""
+    """Return the fraction of correct predictions, in evaluation mode."""
     if isinstance(net, nn.Layer):
         net.eval()
-    metric = Accumulator(2)  # right, of all
+    metric = Accumulator(2)  # correct predictions, examples
     with paddle.no_grad():
         for X, y in data_iter:
             metric.add(accuracy(net(X), y), len(y))
@@ -88,14 +89,14 @@ def train_epoch_ch3(
     loss: Callable[[Array, Array], Array],
     updater: Any,
 ) -> tuple[float, float]:
-    """Train for an epoch, in training mode; the mean loss and the accuracy over it.
+    """Train for one epoch in training mode; return its mean loss and accuracy.
 
-    ``updater`` is an optimiser of ``paddle.optimizer`` or a function of the batch size, as ``sgd``.
-    ``loss`` gives one loss an example, or their mean (not their sum).
+    ``updater`` is an optimiser of ``paddle.optimizer`` or a function of the batch size.
+    ``loss`` returns one loss per example or their mean, not their sum.
     """
     if isinstance(net, nn.Layer):
         net.train()
-    metric = Accumulator(3)  # sum of losses, right, of all
+    metric = Accumulator(3)  # sum of losses, correct predictions, examples
     for X, y in train_iter:
         y_hat = net(X)
         losses = loss(y_hat, y)
@@ -122,11 +123,11 @@ def train_ch3(
     max_loss: float | None = None,
     min_accuracy: float | None = None,
 ) -> Animator:
-    """Train, and draw loss and accuracies by epoch (section 3.6); the curves.
+    """Train and draw loss and accuracies by epoch (section 3.6); return the curves.
 
     Raises:
-        AssertionError: in the end the training loss is above ``max_loss``, or an accuracy below
-            ``min_accuracy``; not given, nothing is asserted.
+        AssertionError: the final training loss is above ``max_loss``, or an accuracy is below
+            ``min_accuracy``. Without these arguments nothing is asserted.
     """
     return train(
         num_epochs,

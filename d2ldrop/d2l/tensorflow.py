@@ -1,9 +1,11 @@
-"""The names of *Dive into Deep Learning* that its section 4.6 needs, in TensorFlow.
+"""The names that section 4.6 of *Dive into Deep Learning* uses, in TensorFlow.
 
-Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7. The book's
-loop calls ``net(X)``, by which Keras leaves dropout out; this one says ``training=True``. A network
-of Keras becomes a graph in each call of these functions, as in Keras's ``fit``; after
-``net.compile(run_eagerly=True)`` it runs line by line, as in the book.
+Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
+
+- The book's loop calls ``net(X)``, which skips dropout in Keras. This module calls
+  ``net(X, training=True)``.
+- Each call of these functions compiles a Keras network into a graph, as Keras's ``fit`` does. After
+  ``net.compile(run_eagerly=True)`` the network runs line by line, as in the book.
 """
 
 from __future__ import annotations
@@ -37,9 +39,9 @@ Batch: TypeAlias = tuple[Array, Array]
 def load_data_fashion_mnist(
     batch_size: int, resize: int | None = None
 ) -> tuple[Loader[Batch], Loader[Batch]]:
-    """Batches to train and to test with: X float32 (n, 28, 28, 1) in [0, 1], y int32 (n,).
+    """Return training and test batches: X float32 (n, 28, 28, 1) in [0, 1], y int32 (n,).
 
-    ``resize`` makes the images that many pixels wide and high. The order comes from TensorFlow's
+    ``resize`` is the new width and height of the images. The order comes from TensorFlow's
     generator. Raises what ``d2ldrop.load_data`` raises.
     """
 
@@ -50,13 +52,13 @@ def load_data_fashion_mnist(
 
 
 def sgd(params: Iterable[Any], grads: Iterable[Array], lr: float, batch_size: int) -> None:
-    """A step of minibatch SGD on gradients of a sum of losses."""
+    """Take a step of minibatch SGD on gradients of a sum of losses."""
     for param, grad in zip(params, grads, strict=True):
         param.assign_sub(lr / batch_size * grad)
 
 
 def accuracy(y_hat: Array, y: Array) -> float:
-    """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
+    """Count correct predictions: logits (n, classes) or classes (n,) against labels (n,)."""
     return float(_right(y_hat, y))
 
 
@@ -71,23 +73,23 @@ def _call(net: Callable[..., Array], X: Array, training: bool) -> Array:
 
 
 def _graph(net: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` as a graph, if ``net`` is one of Keras's and not to run eagerly."""
+    """Return ``function`` as a graph if ``net`` is a Keras layer that does not run eagerly."""
     eager = not isinstance(net, tf.keras.layers.Layer) or getattr(net, "run_eagerly", False)
     return function if eager else tf.function(function)
 
 
 def evaluate_accuracy(net: Callable[..., Array], data_iter: Iterable[Batch]) -> float:
-    """The fraction of right predictions, in evaluation mode."""
+    """Return the fraction of correct predictions, in evaluation mode."""
     return _evaluate(_evaluation(net), data_iter)
 
 
 def _evaluation(net: Callable[..., Array]) -> Callable[[Array, Array], Array]:
-    """How many of a batch X, y are right, in evaluation mode."""
+    """Return a function of a batch X, y: its number of correct predictions, in evaluation mode."""
     return _graph(net, lambda X, y: _right(_call(net, X, training=False), y))
 
 
 def _evaluate(right: Callable[[Array, Array], Array], data_iter: Iterable[Batch]) -> float:
-    metric = Accumulator(2)  # right, of all
+    metric = Accumulator(2)  # correct predictions, examples
     for X, y in data_iter:
         metric.add(right(X, y), len(y))
     return metric[0] / metric[1]
@@ -96,11 +98,11 @@ def _evaluate(right: Callable[[Array, Array], Array], data_iter: Iterable[Batch]
 def train_epoch_ch3(
     net: Callable[..., Array], train_iter: Iterable[Batch], loss: Callable[..., Array], updater: Any
 ) -> tuple[float, float]:
-    """Train for an epoch, in training mode; the mean loss and the accuracy over it.
+    """Train for one epoch in training mode; return its mean loss and accuracy.
 
-    ``updater`` is an optimiser of Keras, or has ``params`` and takes the batch size and the
-    gradients of a sum of losses, as ``sgd`` wants them. ``loss`` gives one loss an example, or
-    their mean (not their sum); one of Keras's takes the labels first.
+    ``updater`` is a Keras optimiser, or a function of the batch size and the gradients of a sum of
+    losses, with an attribute ``params``. ``loss`` returns one loss per example or their mean, not
+    their sum; a Keras loss takes the labels first.
     """
     return _train_epoch(_step(net, loss, updater), train_iter)
 
@@ -108,7 +110,7 @@ def train_epoch_ch3(
 def _train_epoch(
     step: Callable[[Array, Array], tuple[Array, Array]], train_iter: Iterable[Batch]
 ) -> tuple[float, float]:
-    metric = Accumulator(3)  # sum of losses, right, of all
+    metric = Accumulator(3)  # sum of losses, correct predictions, examples
     for X, y in train_iter:
         metric.add(*step(X, y), len(y))
     return metric[0] / metric[2], metric[1] / metric[2]
@@ -117,7 +119,10 @@ def _train_epoch(
 def _step(
     net: Any, loss: Callable[..., Array], updater: Any
 ) -> Callable[[Array, Array], tuple[Array, Array]]:
-    """A step of a batch X, y: the sum of its losses, and how many were right."""
+    """Return a training step on a batch X, y.
+
+    The step returns the sum of the losses and the number of correct predictions.
+    """
     optimizer = isinstance(updater, tf.keras.optimizers.Optimizer)
 
     def step(X: Array, y: Array) -> tuple[Array, Array]:
@@ -149,13 +154,13 @@ def train_ch3(
     max_loss: float | None = None,
     min_accuracy: float | None = None,
 ) -> Animator:
-    """Train, and draw loss and accuracies by epoch (section 3.6); the curves.
+    """Train and draw loss and accuracies by epoch (section 3.6); return the curves.
 
     Raises:
-        AssertionError: in the end the training loss is above ``max_loss``, or an accuracy below
-            ``min_accuracy``; not given, nothing is asserted.
+        AssertionError: the final training loss is above ``max_loss``, or an accuracy is below
+            ``min_accuracy``. Without these arguments nothing is asserted.
     """
-    step, right = _step(net, loss, updater), _evaluation(net)  # one graph each for all epochs
+    step, right = _step(net, loss, updater), _evaluation(net)  # one graph each serves all epochs
     return train(
         num_epochs,
         lambda: _train_epoch(step, train_iter),

@@ -1,6 +1,6 @@
-"""The names of *Dive into Deep Learning* that its section 4.6 needs, in PyTorch.
+"""The names that section 4.6 of *Dive into Deep Learning* uses, in PyTorch.
 
-Source of the names and of what they do: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Batch: TypeAlias = tuple[Array, Array]
 def load_data_fashion_mnist(
     batch_size: int, resize: int | None = None
 ) -> tuple[Loader[Batch], Loader[Batch]]:
-    """Batches to train and to test with: X float32 (n, 1, 28, 28) in [0, 1], y int64 (n,).
+    """Return training and test batches: X float32 (n, 1, 28, 28) in [0, 1], y int64 (n,).
 
-    ``resize`` makes the images that many pixels wide and high. The order comes from PyTorch's
+    ``resize`` is the new width and height of the images. The order comes from PyTorch's
     generator. Raises what ``d2ldrop.load_data`` raises.
     """
 
@@ -48,26 +48,26 @@ def load_data_fashion_mnist(
 
 
 def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
-    """A step of minibatch SGD on gradients of a sum of losses, which are then 0 again."""
+    """Take a step of minibatch SGD on gradients of a sum of losses, then set them to 0."""
     with torch.no_grad():
         for param in params:
             grad = param.grad
-            if grad is not None:  # None: the loss does not depend on it
+            if grad is not None:  # None: the loss does not depend on param
                 param -= lr / batch_size * grad
                 grad.zero_()
 
 
 def accuracy(y_hat: Array, y: Array) -> float:
-    """The number of right predictions: logits (n, classes) or classes (n,) against labels (n,)."""
+    """Count correct predictions: logits (n, classes) or classes (n,) against labels (n,)."""
     classes = y_hat.argmax(dim=1) if y_hat.ndim > 1 and y_hat.shape[1] != 1 else y_hat
     return float((classes.type(y.dtype) == y.reshape(classes.shape)).sum())
 
 
 def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
-    """The fraction of right predictions, in evaluation mode."""
+    """Return the fraction of correct predictions, in evaluation mode."""
     if isinstance(net, nn.Module):
         net.eval()
-    metric = Accumulator(2)  # right, of all
+    metric = Accumulator(2)  # correct predictions, examples
     with torch.no_grad():
         for X, y in data_iter:
             metric.add(accuracy(net(X), y), len(y))
@@ -80,24 +80,24 @@ def train_epoch_ch3(
     loss: Callable[[Array, Array], Array],
     updater: Any,
 ) -> tuple[float, float]:
-    """Train for an epoch, in training mode; the mean loss and the accuracy over it.
+    """Train for one epoch in training mode; return its mean loss and accuracy.
 
-    ``updater`` is an optimiser of ``torch.optim`` or a function of the batch size, as ``sgd``.
-    ``loss`` gives one loss an example, or their mean (not their sum).
+    ``updater`` is an optimiser of ``torch.optim`` or a function of the batch size.
+    ``loss`` returns one loss per example or their mean, not their sum.
     """
     if isinstance(net, nn.Module):
         net.train()
-    metric = Accumulator(3)  # sum of losses, right, of all
+    metric = Accumulator(3)  # sum of losses, correct predictions, examples
     for X, y in train_iter:
         y_hat = net(X)
         losses = loss(y_hat, y)
         total = losses.sum() if losses.ndim else losses * len(y)
         if isinstance(updater, torch.optim.Optimizer):
             updater.zero_grad()
-            losses.mean().backward()  # type: ignore[no-untyped-call] # torch has not typed it
+            losses.mean().backward()  # type: ignore[no-untyped-call]  # torch does not type it
             updater.step()
         else:
-            total.backward()  # type: ignore[no-untyped-call] # nor here
+            total.backward()  # type: ignore[no-untyped-call]  # as above
             updater(len(y))
         metric.add(total.detach(), accuracy(y_hat.detach(), y), len(y))
     return metric[0] / metric[2], metric[1] / metric[2]
@@ -114,11 +114,11 @@ def train_ch3(
     max_loss: float | None = None,
     min_accuracy: float | None = None,
 ) -> Animator:
-    """Train, and draw loss and accuracies by epoch (section 3.6); the curves.
+    """Train and draw loss and accuracies by epoch (section 3.6); return the curves.
 
     Raises:
-        AssertionError: in the end the training loss is above ``max_loss``, or an accuracy below
-            ``min_accuracy``; not given, nothing is asserted.
+        AssertionError: the final training loss is above ``max_loss``, or an accuracy is below
+            ``min_accuracy``. Without these arguments nothing is asserted.
     """
     return train(
         num_epochs,

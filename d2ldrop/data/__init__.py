@@ -1,8 +1,6 @@
 """Fashion-MNIST and its stand-in."""
 
-from d2ldrop.data.fashion_mnist import (
-    DataError,
-    DataNotFoundError,
+from d2ldrop.data.dataset import (
     Dataset,
     DataSource,
     StandInWarning,
@@ -10,6 +8,7 @@ from d2ldrop.data.fashion_mnist import (
     load_data,
     to_network,
 )
+from d2ldrop.data.fashion_mnist import DataError, DataNotFoundError
 
 __all__ = [
     "DataError",

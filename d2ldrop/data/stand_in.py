@@ -1,15 +1,16 @@
 """A stand-in for Fashion-MNIST, drawn by code, for machines with neither the data nor a network.
 
-It has the shapes, types and classes of the real data, is about as hard, and its shirts pass for
-coats, pullovers and T-shirts too. It is not the real data: an accuracy on it says nothing there.
+It has the shapes, dtypes and classes of the real data and is about as hard to learn: shirts look
+like coats, pullovers and T-shirts here too. An accuracy on the stand-in says nothing about the real
+data.
 
-A garment is drawn in a frame of its own: x and y from -1 to 1, y downwards. A silhouette is a
-*depth*, how far a point lies inside, negative outside: ``minimum`` intersects two shapes,
-``maximum`` unites them, and one ramp softens the edge at the end.
+Each garment has its own coordinates: x and y from -1 to 1, y points downwards. A silhouette is a
+*depth*: how far a point lies inside (positive) or outside (negative). ``minimum`` intersects two
+shapes, ``maximum`` unites them. At the end a ramp softens the edge.
 
-The random numbers are integers of `randomness.stream`; after them come + - * /, comparisons and
-floor alone, which IEEE 754 rounds alike everywhere. So every platform and NumPy version draws the
-same bytes.
+The random numbers are integers from `randomness.stream`. All later operations are + - * /,
+comparisons and floor, whose rounding IEEE 754 defines. So every platform and every version of NumPy
+draws the same bytes.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ Float: TypeAlias = npt.NDArray[np.floating[Any]]
 Images: TypeAlias = npt.NDArray[np.uint8]
 Range: TypeAlias = tuple[float, float]
 
-# Many images a call spare the interpreter; few enough, and the arrays of one class stay in cache.
+# Images drawn at once: enough to limit Python's overhead, few enough for the processor's cache.
 _CHUNK = 2000
 
 
 class _Quantity(IntEnum):
-    """What is random in an image, each drawn from its own stream; from CUT on, a garment's cuts."""
+    """The random quantities of an image, each with its own stream.
+
+    The cuts of a garment are numbered from CUT on.
+    """
 
     LABEL = 0
     GRAIN = auto()
@@ -52,20 +56,20 @@ class _Quantity(IntEnum):
 def stand_in(
     train_size: int = 60_000, test_size: int = 10_000, seed: int = 0
 ) -> tuple[Images, Images, Images, Images]:
-    """Training images and labels, test images and labels: uint8, (n, 28, 28) and (n,).
+    """Draw training images and labels, test images and labels: uint8, (n, 28, 28) and (n,).
 
     The labels are 0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt,
-    7 sneaker, 8 bag and 9 ankle boot, with equal chances; the background of an image is 0.
+    7 sneaker, 8 bag and 9 ankle boot, with equal probabilities. The background of an image is 0.
 
-    Everything is drawn from the streams of ``Purpose.STAND_IN``. An image depends on the seed, its
-    split and its index alone, so a smaller set is the beginning of a larger one.
+    All random numbers come from the streams of ``Purpose.STAND_IN``. An image depends only on the
+    seed, its split and its index, so a smaller set is the beginning of a larger one.
     """
     return *_split(train_size, seed, 0), *_split(test_size, seed, 1)
 
 
 def _split(size: int, seed: int, split: int) -> tuple[Images, Images]:
     """The images and labels of split 0, training, or 1, test."""
-    # The row GRAIN stays unused: noise is read below, in bytes and a chunk at a time.
+    # The row GRAIN is not used: the grain is read below as bytes, chunk by chunk.
     quantities = _Quantity.CUT + max(len(ranges) for _, ranges in _GARMENTS)
     drawn = np.stack([_uniform(size, seed, split, quantity) for quantity in range(quantities)])
     labels = np.floor(10 * drawn[_Quantity.LABEL]).astype(np.uint8)
@@ -74,7 +78,7 @@ def _split(size: int, seed: int, split: int) -> tuple[Images, Images]:
     for start in range(0, size, _CHUNK):
         chunk = slice(start, min(start + _CHUNK, size))
         words = bits.random_raw((chunk.stop - start) * (28 * 28 // 8))
-        # A byte a pixel. astype: a big-endian machine swaps, so that the bytes are the same there.
+        # One byte per pixel. astype makes the bytes the same on big-endian machines.
         grain = words.astype("<u8", copy=False).view(np.uint8).reshape(-1, 28, 28)
         for label in range(10):
             (chosen,) = np.nonzero(labels[chunk] == label)
@@ -89,7 +93,7 @@ def _uniform(size: int, seed: int, split: int, quantity: int) -> Float:
 
 
 def _draw(label: int, drawn: Float, grain: Images) -> Images:
-    """Images (n, 28, 28) of one class; ``drawn`` is (quantities, n), ``grain`` a byte a pixel."""
+    """Images (n, 28, 28) of one class; ``drawn`` is (quantities, n), ``grain`` (n, 28, 28)."""
 
     def between(low: float, high: float, quantity: int) -> Float:
         return low + (high - low) * drawn[quantity, :, None, None]
@@ -103,7 +107,7 @@ def _draw(label: int, drawn: Float, grain: Images) -> Images:
     cuts = {
         name: between(*bounds, _Quantity.CUT + k) for k, (name, bounds) in enumerate(ranges.items())
     }
-    # Half of all cloth is plain: its contrast lies below 0.
+    # Half of all cloth is plain: a negative contrast becomes 0.
     contrast = np.maximum(between(-0.8, 0.8, _Quantity.CONTRAST), 0)
     stripes = between(-4, 4, _Quantity.STRIPES_X) * x + between(-4, 4, _Quantity.STRIPES_Y) * y
     weave = between(0.1, 0.4, _Quantity.ROUGHNESS) * (grain.astype(np.float32) / 128 - 1)
@@ -139,7 +143,7 @@ def _top(
     neck: Float,
     front: Float,
 ) -> Float:
-    """What hangs from the shoulders: arms end at ``sleeve``, ``front`` darkens the opening."""
+    """A garment for the upper body: arms end at ``sleeve``, ``front`` darkens the opening."""
     side: Float = np.abs(x)
     half = width - waist * np.maximum(1 - np.abs(2 * y), 0) + flare * np.maximum(y, 0)
     body = np.minimum(half - side, hem - y)
@@ -256,8 +260,8 @@ _BAG: dict[str, Range] = {
 _SANDAL = dict(_SHOE, toe=(0.1, 0.3), height=(0.4, 1.1), heel=(0.0, 0.5), opening=(0.05, 0.7))
 _BOOT = dict(_SHOE, ground=(0.75, 0.95), ankle=(-0.2, 0.3), height=(1.0, 1.8), heel=(0.0, 0.3))
 
-# For each class its silhouette and the range of every cut. Where the real classes are hard to tell
-# apart, as shirts are from every other top, the ranges overlap.
+# The silhouette of each class and the range of each cut. The ranges overlap where the real classes
+# are hard to tell apart, such as shirts and other tops.
 _GARMENTS: tuple[tuple[Callable[..., Float], dict[str, Range]], ...] = (
     (_top, dict(_TOP, sleeve=(-0.6, -0.1), spread=(0.3, 0.6), thickness=(0.15, 0.25))),
     (_trousers, _TROUSERS),

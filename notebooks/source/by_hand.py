@@ -1,4 +1,4 @@
-"""The code of the notebook that takes dropout apart in plain NumPy."""
+"""The code of the notebook that explains dropout in plain NumPy."""
 
 # %% intro
 
@@ -15,14 +15,15 @@ import d2ldrop
 from d2ldrop import handwritten
 from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
 
-# Colours for the colour-blind; line styles and markers for everybody, and for print.
+# Readable without colours, too: line styles and markers differ, and the colours are safe for
+# colour-blind readers.
 plt.rc("axes", prop_cycle=cycler(color=COLOURS, linestyle=STYLES, marker=MARKERS), grid=True)
 plt.rc("figure", dpi=80)
 plt.rc("grid", alpha=0.3)
 
 
 def show(function):
-    """Show a function's source as it stands in the package."""
+    """Show the source of a function of the package."""
     return Markdown(f"```python\n{getsource(function)}```")
 
 
@@ -66,18 +67,18 @@ right = handwritten.backward_propagation_with_dropout
 
 
 def without_scale(X, Y, cache, keep_prob):
-    """The mask without the division by keep_prob."""
+    """Multiply by the mask, but do not divide by keep_prob."""
     return right(X, Y, cache, 1.0)
 
 
 def without_mask(X, Y, cache, keep_prob):
-    """Every unit kept: D1 and D2 replaced by ones."""
+    """Keep every unit: replace D1 and D2 by True."""
     Z1, D1, A1, W1, b1, Z2, D2, *rest = cache
     return right(X, Y, (Z1, D1 | True, A1, W1, b1, Z2, D2 | True, *rest), keep_prob)
 
 
 for broken in (without_scale, without_mask):
-    with patch.object(handwritten, "backward_propagation_with_dropout", broken):
+    with patch.object(handwritten.network, "backward_propagation_with_dropout", broken):
         error = handwritten.gradient_check(parameters, X, Y, keep_prob=0.5)
     print(f"{broken.__name__}: relative error {error:.0e}")
 
@@ -97,12 +98,10 @@ for axes, keep_prob in zip(all_axes, (1.0, 0.3), strict=True):
             x, y, s=20, color=COLOURS[1 + label], marker=MARKERS[label], label=f"y = {label}"
         )
     axes.set(xlabel="$x_1$", ylabel="$x_2$", title=f"keep_prob = {keep_prob}")
-    right_of_train = np.mean(handwritten.predict(networks[keep_prob], X) == Y)
-    right_of_fresh = np.mean(handwritten.predict(networks[keep_prob], points) == labels)
-    print(
-        f"keep_prob {keep_prob}: {right_of_train:.1%} of the 60 points it was trained on,", end=" "
-    )
-    print(f"{right_of_fresh:.1%} of 4,000 fresh ones")
+    train_accuracy = np.mean(handwritten.predict(networks[keep_prob], X) == Y)
+    test_accuracy = np.mean(handwritten.predict(networks[keep_prob], points) == labels)
+    accuracies = f"{train_accuracy:.1%} on the 60 training points, {test_accuracy:.1%} on 4,000 new"
+    print(f"keep_prob {keep_prob}: accuracy {accuracies}")
 all_axes[1].legend()
 plt.show()
 
@@ -114,7 +113,7 @@ small, _ = handwritten.train(X, Y, (8, 4), keep_prob=0.8)
 
 
 def as_softmax(parameters):
-    """Examples in rows, and two logits (0, z): their softmax is the sigmoid of z."""
+    """Examples as rows, and two logits (0, z), whose softmax is the sigmoid of z."""
     weights = {
         name: value.T if name[0] == "W" else value[:, 0] for name, value in parameters.items()
     }
@@ -133,7 +132,7 @@ def rms(difference):
 
 
 scaling = d2ldrop.weight_scaling(weights, some_points)
-print("weight scaling against the exact mean of all masks, difference of the probability (rms)")
+print("weight scaling against the exact mean over all masks: difference of the probability (rms)")
 print("dropped         masks  arithmetic  geometric")
 for where, rates in {"second layer": (0, 0.2), "both layers": (0.2, 0.2)}.items():
     exact = d2ldrop.exact_average(weights, some_points, rates)

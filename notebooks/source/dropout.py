@@ -1,6 +1,6 @@
-"""The code of each framework's notebook; BACKEND is its import name.
+"""The code of each framework's notebook. BACKEND stands for the framework's import name.
 
-Nothing here knows a framework: what is shown of it is its backend's own source.
+Nothing here depends on one framework. The listings are read from its backend.
 """
 
 # %% intro
@@ -17,12 +17,13 @@ from IPython.display import Markdown, display
 
 import d2ldrop
 from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
-from d2ldrop.core.noise import noise_layer
+from d2ldrop.core.noise import LayerNoise, noise_layer
 from d2ldrop.d2l import Animator
-from d2ldrop.data.fashion_mnist import to_network
+from d2ldrop.data import to_network
 from d2ldrop.processes.environment import worker_environment
 
-# Colours for the colour-blind; line styles and markers for everybody, and for print.
+# Readable without colours, too: line styles and markers differ, and the colours are safe for
+# colour-blind readers.
 plt.rc("axes", prop_cycle=cycler(color=COLOURS, linestyle=STYLES, marker=MARKERS))
 plt.rc("figure", figsize=(6, 3.2), dpi=80)
 plt.rc("grid", alpha=0.3)
@@ -31,7 +32,7 @@ shown = {}
 
 
 def show(*parts):
-    """Show parts of the backend as they stand there, and then what of it they use; each once."""
+    """Show the source of parts of the backend, then of the parts that they use; each only once."""
     queue, found = list(map(unwrap, parts)), []
     for part in queue:
         if part in found or shown.setdefault(part, parts) != parts:
@@ -44,7 +45,7 @@ def show(*parts):
     display(Markdown(f"```python\n{source}```"))
 
 
-os.environ |= worker_environment("BACKEND")  # the number of threads with which it is fast
+os.environ |= worker_environment("BACKEND")  # the number of threads that suits it
 backend = d2ldrop.get_backend("BACKEND")
 Markdown(backend.__doc__)
 
@@ -96,7 +97,7 @@ for name, param in zip(weights, params, strict=True):
     print(name, tuple(param.shape))
 
 # %% model
-show(noise_layer, backend.mlp)
+show(LayerNoise, noise_layer, backend.mlp)
 
 # %% train-step
 show(backend.cross_entropy, backend.train_step)
@@ -108,7 +109,7 @@ print(f"{data.name}: {len(data.train_images):,} images to train, {len(data.test_
 
 # %% train
 def train(**options):
-    """Train, and draw the curves as they grow."""
+    """Train, and draw the curves again after each epoch."""
     animator = Animator(
         "epoch",
         "loss (nats), accuracy",
@@ -133,29 +134,29 @@ show(backend.concise_mlp, backend.concise_step)
 
 # %% train-concise
 concise_run = train(implementation="concise")
-for kind in (run, concise_run):
-    last = kind.history[-1]
+for trained in (run, concise_run):
+    last = trained.history[-1]
     print(
-        f"{kind.implementation:>8}: train loss {last.train_loss:.3f},"
+        f"{trained.implementation:>8}: train loss {last.train_loss:.3f},"
         f" test accuracy {last.test_accuracy:.3f}"
     )
 
 # %% evaluation
 show(backend.predict)
 
-
 params = backend.init_params(list(run.weights.values()))
 X = backend.from_numpy(to_network(data.test_images, recipe.dtype))
 
 
 def test_accuracy(logits):
-    """The fraction of test images that are classified rightly."""
+    """The fraction of test images that are classified correctly."""
     return np.mean(backend.to_numpy(logits).argmax(axis=1) == data.test_labels)
 
 
 print(f"dropout off: {test_accuracy(backend.predict(params, X)):.4f}")
+dropout_on = LayerNoise(recipe.dropout[0]), LayerNoise(recipe.dropout[1])
 for _ in range(3):
-    print(f"dropout on:  {test_accuracy(backend.mlp(params, X, recipe.dropout)):.4f}")
+    print(f"dropout on:  {test_accuracy(backend.mlp(params, X, dropout_on)):.4f}")
 
 # %% few-images
 few = d2ldrop.load_data(data.name, train_size=500, test_size=1000)
@@ -164,8 +165,8 @@ print("                 train accuracy  test accuracy  test loss (nats)")
 figure, axes = plt.subplots()
 for label, noise in {"with dropout": "dropout", "without dropout": "none"}.items():
     fitted = d2ldrop.train("BACKEND", replace(small, noise=noise), data=few)
-    own = replace(few, test_images=few.train_images, test_labels=few.train_labels)
-    _, train_accuracy = d2ldrop.evaluate(fitted.weights, "BACKEND", own)
+    train_as_test = replace(few, test_images=few.train_images, test_labels=few.train_labels)
+    _, train_accuracy = d2ldrop.evaluate(fitted.weights, "BACKEND", train_as_test)
     loss, accuracy = d2ldrop.evaluate(fitted.weights, "BACKEND", data)
     print(f"{label:15} {train_accuracy:15.3f} {accuracy:14.3f} {loss:17.3f}")
     losses = [result.train_loss for result in fitted.history]
@@ -180,11 +181,11 @@ images, labels = data.test_images[:1000], data.test_labels[:1000]
 prediction = d2ldrop.predict_mc(
     run.weights, to_network(images, recipe.dtype), 50, backend="BACKEND", dropout=recipe.dropout
 )
-right = prediction.mean.argmax(axis=1) == labels
+correct = prediction.mean.argmax(axis=1) == labels
 by_entropy = np.argsort(prediction.entropy)
-print(f"accuracy of the mean of 50 masks: {right.mean():.3f}")
+print(f"accuracy of the mean of 50 masks: {correct.mean():.3f}")
 figure, axes = plt.subplots(figsize=(5, 2.6))
-axes.bar(range(1, 6), [right[fifth].mean() for fifth in np.split(by_entropy, 5)], color="0.6")
+axes.bar(range(1, 6), [correct[fifth].mean() for fifth in np.split(by_entropy, 5)], color="0.6")
 axes.set(xlabel="fifth of the images, from certain to uncertain", ylabel="accuracy")
 plt.show()
 

@@ -1,4 +1,4 @@
-"""The code of the notebook that puts the frameworks side by side, one process each."""
+"""The code of the notebook that compares the frameworks, each in its own process."""
 
 # %% intro
 
@@ -26,7 +26,8 @@ plt.rc("figure", dpi=80)
 plt.rc("grid", alpha=0.3)
 
 names = d2ldrop.available_backends()
-# Colours for the colour-blind; line styles and markers for everybody, and for print.
+# Readable without colours, too: line styles and markers differ, and the colours are safe for
+# colour-blind readers.
 looks = cycler(color=COLOURS, linestyle=STYLES, marker=MARKERS, markerfacecolor=["none"] * 7)
 look_of = dict(zip(names, looks(), strict=False))
 print(", ".join(map(d2ldrop.title, names)))
@@ -36,7 +37,7 @@ modules = {entry.name: entry.value for entry in entry_points(group="d2ldrop.back
 
 
 def listing(name, function):
-    """A function's source in a backend's file, which is read and not imported."""
+    """The source of a function of a backend, read from its file without importing it."""
     source = Path(find_spec(modules[name]).origin).read_text()
     node = next(n for n in ast.parse(source).body if getattr(n, "name", "") == function)
     return f"### {d2ldrop.title(name)}\n```python\n{ast.get_source_segment(source, node)}\n```"
@@ -69,11 +70,11 @@ np.savez(
     test_accuracy=[epoch.test_accuracy for epoch in run.history],
 )
 """
-workplace = tempfile.TemporaryDirectory()
+folder = tempfile.TemporaryDirectory()
 results = {}
 for name in names:
-    file = Path(workplace.name, f"{name}.npz")
-    environment = os.environ | worker_environment(name)  # the threads with which it is fast
+    file = Path(folder.name, f"{name}.npz")
+    environment = os.environ | worker_environment(name)  # the threads that suit it
     command = [sys.executable, "-c", code, name, file]
     subprocess.run(command, check=True, capture_output=True, env=environment)
     results[name] = np.load(file)
@@ -103,7 +104,7 @@ plt.show()
 data = d2ldrop.load_data(data.name, train_size=30_000)
 recipe = d2ldrop.Recipe(num_epochs=1, dtype="float64")
 summary = d2ldrop.compare_backends(
-    names, recipe, data=data, lockstep_steps=10, out=workplace.name, name="float64"
+    names, recipe, data=data, lockstep_steps=10, out=folder.name, name="float64"
 )
 for check in summary["lockstep"]:
     print(f"{check['what']}, {check['steps']} steps: in lockstep up to {check['limit']:.0e}")

@@ -81,7 +81,7 @@ def test_bad_arguments_are_refused_before_images_are_loaded(
     def load(_: object) -> None:
         raise AssertionError("images were loaded")
 
-    monkeypatch.setattr("d2ldrop.data.fashion_mnist.DataSource.load", load)
+    monkeypatch.setattr("d2ldrop.data.DataSource.load", load)
     with pytest.raises(ValueError, match=message):
         run_benchmark(*arguments, **options, out=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

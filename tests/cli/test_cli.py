@@ -22,9 +22,9 @@ SMALL = (
 )
 # A machine without the data and without a network.
 NOWHERE = (
-    "import d2ldrop.data.fashion_mnist, pathlib\n"
+    "import d2ldrop.data.download, pathlib\n"
     "d2ldrop.data.fashion_mnist.DEBIAN = pathlib.Path('/no/such/folder')\n"
-    "d2ldrop.data.fashion_mnist.MIRRORS = ('http://127.0.0.1:9/',)\n"
+    "d2ldrop.data.download.MIRRORS = ('http://127.0.0.1:9/',)\n"
     "from d2ldrop.cli.main import main\n"
     "main()\n"
 )

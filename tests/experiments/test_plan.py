@@ -61,7 +61,7 @@ def test_arguments_are_checked_before_images_are_loaded(
     def load(_: object) -> None:
         raise AssertionError("images were loaded")
 
-    monkeypatch.setattr("d2ldrop.data.fashion_mnist.DataSource.load", load)
+    monkeypatch.setattr("d2ldrop.data.DataSource.load", load)
     with pytest.raises(ValueError, match=message):
         plan_experiment(**{"name": "features", **arguments})
 

@@ -1,6 +1,6 @@
-"""The stored notebooks are those that ``notebooks/build.py`` writes, and read well as they are.
+"""The stored notebooks match their sources and the package, and contain clean outputs.
 
-Nothing is executed here: that they run is for ``pytest --nbmake`` to say.
+Nothing is executed here. ``pytest --nbmake notebooks`` executes the notebooks.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_code_and_outputs_are_the_same_in_every_language(name: str) -> None:
 
 @pytest.mark.parametrize("name", build.SOURCES)
 def test_its_listings_are_what_the_package_holds_now(name: str) -> None:
-    files = [*(ROOT / "backends").glob("*.py"), *(ROOT / "d2ldrop").glob("*.py")]
+    files = [*(ROOT / "backends").glob("*.py"), *(ROOT / "d2ldrop").rglob("*.py")]
     package = "\n\n\n".join(file.read_text(encoding="utf-8") for file in files)
     shown = [
         output.data["text/markdown"]

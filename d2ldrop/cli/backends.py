@@ -1,0 +1,52 @@
+"""``d2ldrop backends``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+from tqdm import tqdm
+
+from d2ldrop.backend import backend_names, install_hint, is_installed
+from d2ldrop.cli.options import pythons_option
+from d2ldrop.comparison.table import console
+from d2ldrop.frameworks import title
+from d2ldrop.processes.interpreters import check_usable
+from d2ldrop.processes.jobs import ProbeJob
+from d2ldrop.processes.launcher import WorkerFailedError, run_job
+from d2ldrop.processes.options import WorkerOptions
+
+
+@click.command()
+@pythons_option
+def backends(pythons: dict[str, str]) -> None:
+    """Show which frameworks are ready, and how to install those that are not."""
+    names = list(dict.fromkeys([*backend_names(), *pythons]))
+    for name in pythons:
+        check_usable(name, pythons)
+    table = Table()
+    for column in ("backend", "framework", "version", "state", "devices"):
+        table.add_column(column, overflow="fold")
+    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+        # The bar is shown on a terminal only; each framework takes one or two seconds.
+        for name in tqdm(names, "starting each", leave=False, disable=None):
+            log = Path(folder) / f"{name}.log"
+            table.add_row(name, title(name), *_probe(name, pythons, log))
+    console().print(table)
+
+
+def _probe(name: str, pythons: dict[str, str], log: Path) -> tuple[str, str, str]:
+    """Version, state and devices of a framework, which is imported in a process of its own."""
+    if not (name in pythons or is_installed(name)):
+        return "", f"not installed: {escape(install_hint(name))}", ""
+    found: dict[str, Any] = {}
+    try:
+        run_job(ProbeJob(name), WorkerOptions(timeout=120, pythons=pythons), found.update, log=log)
+    except WorkerFailedError as error:
+        return "", f"[bold red]broken[/]: {escape(str(error))}", ""
+    where = " (--python)" if name in pythons else ""
+    return found["version"], f"[green]ready[/]{where}", ", ".join(found["devices"])

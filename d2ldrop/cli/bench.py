@@ -1,0 +1,67 @@
+"""``d2ldrop bench``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+import click
+
+from d2ldrop.cli.options import data_options, place_options, take_data_source, worker_options
+from d2ldrop.cli.progress import Progress
+from d2ldrop.comparison.table import console
+from d2ldrop.processes.options import WorkerOptions
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["layer", "train", "startup", "growth"]))
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@click.option("--rounds", type=int, default=5, show_default=True, help="How often each is timed.")
+@data_options
+@worker_options
+@place_options
+def bench(
+    kind: str,
+    backends: tuple[str, ...],
+    rounds: int,
+    threads: int | None,
+    execution: str,
+    out: str,
+    name: str | None,
+    timeout: float,
+    quiet: bool,
+    pythons: dict[str, str],
+    **options: Any,
+) -> None:
+    """Time this project beside the frameworks' own: dropout_layer, an epoch, or start-up.
+
+    growth: how an epoch's cost grows with batch size, hidden width and dtype.
+    """
+    if not importlib.util.find_spec("threadpoolctl"):
+        raise ModuleNotFoundError('bench needs threadpoolctl: pip install "d2ldrop[bench]"')
+    from d2ldrop.bench.driver import run_benchmark
+    from d2ldrop.bench.pictures import draw
+    from d2ldrop.bench.tables import remarks as bench_remarks
+    from d2ldrop.bench.tables import table as bench_table
+
+    worker = WorkerOptions(threads=threads, execution=execution, timeout=timeout, pythons=pythons)
+    source = take_data_source(options)
+    with Progress(quiet) as progress:
+        summary = run_benchmark(
+            kind,
+            backends,
+            source,
+            rounds=rounds,
+            options=worker,
+            out=out,
+            name=name,
+            on_event=progress,
+        )
+    terminal = console()
+    terminal.print(bench_table(summary))
+    for line in bench_remarks(summary):
+        terminal.print(line, markup=False, highlight=False)
+    draw(summary)
+    terminal.print(f"Figures and picture: {summary['folder']}", markup=False, highlight=False)
+    sys.exit(1 if any("error" in row for row in summary["backends"].values()) else 0)

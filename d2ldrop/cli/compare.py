@@ -1,0 +1,89 @@
+"""``d2ldrop compare``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from d2ldrop.cli.options import (
+    data_options,
+    implementation_option,
+    place_options,
+    recipe_options,
+    run_options,
+    take_data_source,
+    take_recipe,
+    worker_options,
+)
+from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.comparison.curves import draw_curves
+from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
+from d2ldrop.comparison.runner import Interrupted, compare_backends
+from d2ldrop.comparison.table import comparison_table, console, remarks
+from d2ldrop.core.files import dump_json
+
+
+@click.command()
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@recipe_options
+@implementation_option(list(IMPLEMENTATION_CHOICES))
+@data_options
+@run_options
+@worker_options
+@place_options
+@click.option(
+    "--lockstep-steps",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Steps of the lockstep check in float64 before each run.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary alone, as JSON.")
+def compare(
+    backends: tuple[str, ...],
+    pythons: dict[str, str],
+    quiet: bool,
+    as_json: bool,
+    out: str,
+    name: str | None,
+    **options: Any,
+) -> None:
+    """Train on several frameworks, one after another, and compare them (default: all installed)."""
+    recipe, source = take_recipe(options), take_data_source(options)
+    progress = Progress(quiet)
+    interrupted = False
+    with progress:
+        try:
+            summary = compare_backends(
+                backends,
+                recipe,
+                data=source,
+                out=out,
+                name=name,
+                pythons=pythons,
+                on_event=progress,
+                **options,
+            )
+        except Interrupted as error:
+            summary, interrupted = error.summary, True
+    _show(summary, as_json)
+    if interrupted:
+        say_how_to_resume(Path(summary["folder"]))
+        raise KeyboardInterrupt
+    sys.exit(0 if summary["ok"] else 1)
+
+
+def _show(summary: dict[str, Any], as_json: bool) -> None:
+    """The summary as JSON, or as a table with its remarks; then the curves."""
+    if as_json:
+        click.echo(dump_json(summary, indent=2))
+    else:
+        terminal = console()
+        terminal.print(comparison_table(summary))
+        for line in remarks(summary):
+            terminal.print(line, markup=False, highlight=False)
+        terminal.print(f"Results and curves: {summary['folder']}", markup=False, highlight=False)
+    draw_curves(summary)

@@ -1,0 +1,109 @@
+"""Finding, verifying and reading the files of Fashion-MNIST, with the real files."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from d2ldrop.data import DataError, load_data
+from d2ldrop.data.fashion_mnist import FILES, cache_dir
+from tests.data.conftest import has_debian
+
+
+@has_debian
+def test_debians_files_are_found_and_verified() -> None:
+    found = load_data("fashion-mnist")
+    assert [a.shape for a in found.arrays] == [
+        (60_000, 28, 28),
+        (60_000,),
+        (10_000, 28, 28),
+        (10_000,),
+    ]
+    assert all(a.dtype == np.uint8 for a in found.arrays)
+    assert np.bincount(found.train_labels).tolist() == [6000] * 10
+    assert found.name == "fashion-mnist"
+    content = b"".join(a.tobytes() for a in found.arrays)
+    assert found.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@has_debian
+def test_unpacked_files_are_as_good(real: Path) -> None:
+    for file in FILES:
+        packed = real / f"{file.name}.gz"
+        (real / file.name).write_bytes(gzip.decompress(packed.read_bytes()))
+        packed.unlink()
+    assert len(load_data("fashion-mnist", data_dir=real).train_images) == 60_000
+
+
+@has_debian
+def test_the_variable_names_the_folder(
+    real: Path, nowhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("D2LDROP_DATA_DIR", str(real))
+    assert load_data().name == "fashion-mnist"
+
+
+@pytest.mark.parametrize("dataset", ["auto", "fashion-mnist"])
+def test_a_folder_without_the_files_is_an_error_even_for_auto(tmp_path: Path, dataset: str) -> None:
+    with pytest.raises(DataError, match=r"lacks train-images-idx3-ubyte, .*name the folder"):
+        load_data(dataset, data_dir=tmp_path)
+
+
+def idx(shape: tuple[int, ...], content: bytes, magic: int | None = None) -> bytes:
+    header = 0x800 + len(shape) if magic is None else magic
+    return struct.pack(f">{1 + len(shape)}I", header, *shape) + content
+
+
+LABELS = "train-labels-idx1-ubyte.gz"
+
+
+WRONG: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "gzip cut short": (lambda whole: whole[:-1000], "truncated: the gzip stream ends too early"),
+    "gzip damaged": (
+        lambda whole: whole[:5000] + b"\0" * 50 + whole[5050:],
+        "cannot be read or unpacked",
+    ),
+    "empty": (lambda _: b"", "truncated: 0 bytes, an IDX header has 8"),
+    "images instead": (
+        lambda _: idx((60_000,), bytes(60_000), magic=0x803),
+        "magic number 0x00000803, expected 0x00000801",
+    ),
+    "a web page": (lambda _: b"<html>moved</html>", "magic number 0x3c68746d"),
+    "fewer": (lambda _: idx((59_999,), bytes(59_999)), "holds 59999 values, expected 60000"),
+    "content cut short": (
+        lambda _: idx((60_000,), bytes(59_000)),
+        "truncated: 59008 bytes unpacked, expected 60008",
+    ),
+    "too long": (lambda _: idx((60_000,), bytes(60_001)), "too long"),
+    "label 10": (lambda _: idx((60_000,), bytes(59_999) + b"\x0a"), "label 10, expected 0 to 9"),
+    "other labels": (lambda _: idx((60_000,), bytes(60_000)), "corrupt: SHA-256 of the content"),
+}
+
+
+@has_debian
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_is_named_and_left_alone(real: Path, case: str) -> None:
+    spoil, message = WRONG[case]
+    path = real / LABELS
+    path.write_bytes(spoil(path.read_bytes()))
+    spoilt = path.read_bytes()
+    for dataset in ("auto", "fashion-mnist"):  # a broken file is never a reason for the stand-in
+        with pytest.raises(DataError, match=f"{LABELS}: {message}"):
+            load_data(dataset, data_dir=real)
+    assert path.read_bytes() == spoilt
+
+
+@has_debian
+def test_a_wrong_file_in_the_cache_is_an_error_too(nowhere: None, real: Path) -> None:
+    cache_dir().parent.mkdir(parents=True)
+    real.rename(cache_dir())
+    path = cache_dir() / LABELS
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match="d2ldrop data --download"):
+        load_data("auto")
