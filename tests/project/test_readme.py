@@ -1,4 +1,4 @@
-"""README is true: its listings are the files' own, its examples run, its commands exist."""
+"""The listings of the READMEs equal the sources, the example runs, and the commands exist."""
 
 from __future__ import annotations
 
@@ -11,33 +11,65 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+READMES = ["README.md", "README.zh-CN.md"]
 
 
-@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_the_listings_are_the_backends_own(readme: str, framework: str) -> None:
-    source = (ROOT / "backends" / f"d2ldrop_{framework}.py").read_text()
-    listing = next(
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", ["d2ldrop_torch", "d2ldrop_paddle"])
+@pytest.mark.parametrize("readme", READMES)
+def test_a_listing_equals_the_source(readme: str, module: str) -> None:
+    path = f"backends/{module}.py"
+    source = read(path)
+    function = next(
         ast.get_source_segment(source, node)
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef) and node.name == "dropout_layer"
     )
-    assert f"```python\n{listing}\n```" in (ROOT / readme).read_text(encoding="utf-8")
+    after_link = read(readme).partition(f"({path})")[2]
+    listing = re.search(r"```python\n(.*?)\n```", after_link, re.DOTALL)
+    assert listing is not None
+    assert listing[1] == function, f"copy dropout_layer from {path} into {readme}"
 
 
-def test_the_example_runs(tmp_path: Path) -> None:
-    (example,) = (block for block in PYTHON if "import d2ldrop" in block)
+@pytest.mark.parametrize("readme", READMES)
+def test_a_readme_has_at_most_180_lines(readme: str) -> None:
+    assert len(read(readme).splitlines()) <= 180
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_example_runs(readme: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", read(readme), re.DOTALL)
+    (example,) = (block for block in blocks if "import d2ldrop" in block)
+    assert 'data="stand-in"' in example
     example = example.replace(
         'data="stand-in"', 'data=d2ldrop.load_data("stand-in", train_size=500)'
     )
     subprocess.run([sys.executable, "-W", "error", "-c", example], cwd=tmp_path, check=True)
 
 
-def test_the_commands_exist() -> None:
-    commands = re.findall(r"^d2ldrop (\w+)(.*?)(?:#.*)?$", README, re.MULTILINE)
-    assert {name for name, _ in commands} == {
+def commands(readme: str) -> list[tuple[str, str]]:
+    """The name and the arguments of each d2ldrop command in a README."""
+    return re.findall(r"^d2ldrop ([a-z-]+)(.*?)(?:#.*)?$", read(readme), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """The help text of each command of the English README."""
+    return {
+        name: subprocess.run(
+            [sys.executable, "-m", "d2ldrop", name, "--help"],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for name in dict(commands("README.md"))
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_commands_exist(readme: str, helps: dict[str, str]) -> None:
+    assert {name for name, _ in commands(readme)} == {
         "backends",
         "bench",
         "compare",
@@ -46,10 +78,13 @@ def test_the_commands_exist() -> None:
         "experiment",
         "train",
     }
-    for name, arguments in commands:
-        text = subprocess.run(
-            [sys.executable, "-m", "d2ldrop", name, "--help"],
-            capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+    for name, arguments in commands(readme):
         for option in re.findall(r"--[\w-]+", arguments):
-            assert option in text, f"d2ldrop {name} {option}"
+            assert option in helps[name], f"d2ldrop {name} {option}"
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_make_targets_exist(readme: str) -> None:
+    targets = set(re.findall(r"^make ([\w-]+)", read(readme), re.MULTILINE))
+    assert {"compare", "test"} <= targets
+    assert targets <= set(re.findall(r"^([\w-]+):", read("Makefile"), re.MULTILINE))
