@@ -54,7 +54,7 @@ def data_options(command: Command) -> Command:
             type=click.Choice(["auto", "fashion-mnist", "stand-in"]),
             default="auto",
             show_default=True,
-            help="auto: Fashion-MNIST if it is found or can be downloaded, else the built-in stand-in.",
+            help="auto: Fashion-MNIST if it is there or can be downloaded, else the stand-in.",
         ),
     ):
         command = option(command)
@@ -75,7 +75,7 @@ def run_options(command: Command) -> Command:
             "--record",
             type=click.Choice(RECORDS),
             multiple=True,
-            help="Record in result.json also statistics of the hidden activations after each epoch.",
+            help="Record also statistics of the hidden activations after each epoch.",
         ),
     ):
         command = option(command)
@@ -96,7 +96,7 @@ def worker_options(command: Command) -> Command:
         click.option(
             "--threads",
             type=int,
-            help="Threads of each framework's pools.  [default: the number that suits the framework]",
+            help="Threads of each framework's pools.  [default: what suits the framework]",
         ),
         click.option(
             "--timeout",
@@ -135,8 +135,8 @@ def pythons_option(command: Command) -> Command:
         multiple=True,
         metavar="BACKEND=PATH",
         callback=lambda _context, _option, items: parse_pythons(items),
-        help="Run a backend with the Python interpreter of another environment, in which d2ldrop and "
-        "the framework are installed.",
+        help="Run a backend with the Python interpreter of another environment, which has d2ldrop "
+        "and the framework.",
     )(command)
 
 

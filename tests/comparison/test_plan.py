@@ -26,7 +26,7 @@ def test_a_new_comparison_has_what_is_asked_for() -> None:
 
 
 def test_a_resumed_comparison_keeps_its_variants_and_adds_those_asked_for() -> None:
-    kept: Any = {"backends": {"numpy-concise": {}}}
+    kept: dict[str, dict[str, object]] = {"backends": {"numpy-concise": {}}}
     concise = Variant("numpy", "concise")
     assert plan_variants(kept, None, BOOK, None, OPTIONS) == [concise]
     assert plan_variants(kept, ["numpy"], BOOK, None, OPTIONS) == [concise, Variant("numpy")]
