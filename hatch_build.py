@@ -1,4 +1,4 @@
-"""How the backends, modules of one file, become packages with types in the wheel."""
+"""A build hook that turns each backend module into a typed package in the wheel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class TypedModules(BuildHookInterface):  # type: ignore[type-arg]  # its configuration is not used
-    """Makes d2ldrop_torch.py the package d2ldrop_torch, with a file py.typed, and so on.
+    """Turns each module, such as d2ldrop_torch.py, into a package with a file py.typed.
 
-    Type checkers look for py.typed in packages only (PEP 561). An editable install has the files.
+    Type checkers look for py.typed in packages only (PEP 561). Editable installs use the modules.
     """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Say where the files go."""
+        """Tell hatchling where the files go."""
         if version != "standard":
             return
         self.markers = TemporaryDirectory()

@@ -2,8 +2,8 @@
 
 What is particular to MXNet:
 
-- ``use_np`` switches its NumPy semantics on for one call: a shape () or (0, 3) is a shape then.
-- ``fully_connected``, like ``nn.Dense``, takes W as outputs × inputs; + takes twice its time.
+- ``use_np`` gives one call NumPy semantics: without them, () and (0, 3) mean unknown shapes.
+- ``fully_connected`` takes W as outputs × inputs; ``X @ W + b`` would take twice as long.
 """
 
 from typing import TypeAlias
@@ -34,8 +34,8 @@ def devices() -> list[str]:
 def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
     """An array with the values, shape and dtype of ``array``."""
     if device == "cpu" and array.dtype != bool and array.size and array.flags.carray:
-        compact = np.ndarray(array.shape, array.dtype, array)  # X[:, None] may have other strides
-        return mx.nd.from_dlpack(compact.__dlpack__()).as_np_ndarray()  # it shares the memory
+        compact = np.ndarray(array.shape, array.dtype, array)  # X[:, None] may have odd strides
+        return mx.nd.from_dlpack(compact.__dlpack__()).as_np_ndarray()  # shares the memory
     context = mx.cpu() if device == "cpu" else mx.gpu(int(device.removeprefix("gpu:")))
     return mx.np.array(array, dtype=array.dtype, ctx=context)
 
@@ -91,7 +91,7 @@ def cross_entropy(logits: Array, y: Array) -> Array:
 def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
+    """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
     with autograd.record():
         logits = mlp(params, X, noise)
         loss = cross_entropy(logits, y)
@@ -120,7 +120,7 @@ def predict(params: list[Array], X: Array) -> Array:
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
 ) -> tuple[nn.Block, Trainer]:
-    """The network of Gluon's own layers, with the weights ``arrays``, and its optimiser."""
+    """A network of Gluon's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = arrays
     net = nn.Sequential()
     net.add(
@@ -138,12 +138,12 @@ def concise_mlp(
 
 @use_np
 def concise_step(net: nn.Block, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
-    """One step of the optimiser; the batch's loss and logits."""
+    """Take one step of the optimiser; return loss and logits of the batch."""
     with autograd.record():
         logits = net(X)
         loss = cross_entropy(logits, y)
         scale = trainer.learning_rate / float(np.float32(trainer.learning_rate))
-        objective = loss * scale  # because the optimiser rounds its learning rate to float32
+        objective = loss * scale  # the optimiser rounds the learning rate to float32
     objective.backward()
     trainer.step(batch_size=1)  # the loss is already averaged
     return loss.detach(), logits.detach()

@@ -31,12 +31,12 @@ def devices() -> list[str]:
 
 
 def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
-    """``array`` itself."""
+    """Return ``array`` itself."""
     return array
 
 
 def to_numpy(x: Array) -> NumPyArray:
-    """``x`` itself."""
+    """Return ``x`` itself."""
     return x
 
 
@@ -68,7 +68,7 @@ def mlp(params: list[Array], X: Array, noise: Noise = NO_NOISE) -> Array:
 
 
 def forward(params: list[Array], X: Array, noise: Noise) -> tuple[Array, ...]:
-    """The hidden layers H, and D and V: H and the weights behind it, one of them with noise."""
+    """H1, D1, V2, H2, D2, V3 and the logits; D and V are H and its outgoing weights after noise."""
     W1, b1, W2, b2, W3, b3 = params
     H1 = np.maximum(X @ W1 + b1, 0)
     D1, V2 = noise_layer(dropout_layer, H1, W2, noise[0])
@@ -78,10 +78,10 @@ def forward(params: list[Array], X: Array, noise: Noise) -> tuple[Array, ...]:
 
 
 def backward(X: Array, activations: tuple[Array, ...], dO: Array, noise: Noise) -> list[Array]:
-    """The gradients of the parameters, from dO, the gradient of the logits: the chain rule.
+    """The gradients of the parameters by the chain rule; dO is the gradient of the logits.
 
-    The gradient of noise that multiplies is the same noise; noise that is added does not change
-    the gradient. The gradient of ReLU is 1 where H > 0.
+    Multiplicative noise multiplies the gradient by the same mask. Additive noise does not change
+    the gradient. The derivative of ReLU is 1 where H > 0, else 0.
     """
     H1, D1, V2, H2, D2, V3, _ = activations
     first, second = (LayerNoise() if site.kind == "add" else site for site in noise)
@@ -98,7 +98,7 @@ def cross_entropy(logits: Array, y: Array) -> Array:
 
 
 def cross_entropy_and_gradient(logits: Array, y: Array) -> tuple[Array, Array]:
-    """``cross_entropy``, and its gradient with respect to the logits."""
+    """``cross_entropy`` and its gradient with respect to the logits."""
     shifted = logits - logits.max(axis=1, keepdims=True)  # exp cannot overflow
     exp = np.exp(shifted)
     total = exp.sum(axis=1, keepdims=True)
@@ -112,7 +112,7 @@ def cross_entropy_and_gradient(logits: Array, y: Array) -> tuple[Array, Array]:
 def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
+    """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
     noise = draw_masks(noise, len(X), [len(b) for b in params[1::2]])
     activations = forward(params, X, noise)
     logits = activations[-1]
@@ -126,7 +126,7 @@ def train_step(
 
 
 def draw_masks(noise: Noise, n: int, widths: list[int]) -> Noise:
-    """The noise of both hidden layers, with a fresh mask (n, width) wherever dropout has none."""
+    """Draw a fresh mask (n, width) for each hidden layer whose dropout has no mask yet."""
     first, second = (
         site._replace(mask=generator.random((n, width), dtype=np.float32) >= site.dropout)
         if site.kind == "dropout" and site.mask is None and 0 < site.dropout < 1
@@ -151,7 +151,7 @@ def predict(params: list[Array], X: Array) -> Array:
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
 ) -> tuple[Sequential, SGD]:
-    """The network of ``d2ldrop_numpy_layers``, with the weights ``arrays``, and its optimiser."""
+    """A network of ``d2ldrop_numpy_layers`` with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = init_params(arrays)
     net = Sequential(
         Linear(W1, b1),
@@ -166,7 +166,7 @@ def concise_mlp(
 
 
 def concise_step(net: Sequential, trainer: SGD, X: Array, y: Array) -> tuple[Array, Array]:
-    """One step of the optimiser; the batch's loss and logits."""
+    """Take one step of the optimiser; return loss and logits of the batch."""
     logits = net.forward(X, training=True)
     loss, dO = cross_entropy_and_gradient(logits, y)
     net.backward(dO)

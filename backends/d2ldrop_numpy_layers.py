@@ -1,7 +1,7 @@
-"""A small layer library in NumPy: what the concise version is put together from.
+"""A small layer library in NumPy, used by the concise implementation.
 
-A layer maps X to Y in ``forward`` and the loss's gradient dY to dX in ``backward``, which comes
-after ``forward`` and uses what that has kept. Arrays are examples × units, float32 or float64.
+``forward`` maps X to Y and stores what ``backward`` needs. ``backward`` maps the gradient dY of the
+loss to dX. Arrays are examples × units, float32 or float64.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 class Layer(Protocol):
-    """What ``Sequential`` asks of a layer."""
+    """The methods of a layer that ``Sequential`` calls."""
 
     def forward(self, X: Array, training: bool = False) -> Array:
-        """The layer's output; what ``training`` alone does, dropout, is left out without it."""
+        """The layer's output; dropout is applied only if ``training`` is True."""
         ...
 
     def backward(self, dY: Array) -> Array:
@@ -27,19 +27,19 @@ class Layer(Protocol):
 
 
 class Linear:
-    """Fully connected: ``X @ W + b`` with W (inputs, outputs), b (outputs,), used in place."""
+    """Fully connected layer ``X @ W + b``; W (inputs, outputs) and b (outputs,) are not copied."""
 
     def __init__(self, W: Array, b: Array) -> None:
         self.W, self.b = W, b
 
     def forward(self, X: Array, training: bool = False) -> Array:
-        """Y (n, outputs) of X (n, inputs)."""
+        """Return Y (n, outputs) for X (n, inputs)."""
         self.X = X
         Y: Array = X @ self.W + self.b
         return Y
 
     def backward(self, dY: Array) -> Array:
-        """DX; the gradients of W and b are kept in ``dW`` and ``db``."""
+        """Return dX; store the gradients of W and b in ``dW`` and ``db``."""
         self.dW, self.db = self.X.T @ dY, dY.sum(axis=0)
         dX: Array = dY @ self.W.T
         return dX
@@ -49,31 +49,31 @@ class ReLU:
     """``max(X, 0)``, element by element."""
 
     def forward(self, X: Array, training: bool = False) -> Array:
-        """Y, of X's shape."""
+        """Return Y, with the shape of X."""
         self.positive = X > 0
         Y: Array = np.maximum(X, 0)
         return Y
 
     def backward(self, dY: Array) -> Array:
-        """DX: dY where X was positive."""
+        """Return dX: dY where X was positive, 0 elsewhere."""
         dX: Array = dY * self.positive
         return dX
 
 
 class Dropout:
-    """Inverted dropout with probability p while training, and nothing else (D2L 4.6)."""
+    """Inverted dropout with probability p in training, the identity otherwise (D2L 4.6)."""
 
     def __init__(self, p: float, generator: np.random.Generator) -> None:
         self.p, self.generator = p, generator
 
     def forward(self, X: Array, training: bool = False) -> Array:
-        """Y, of X's shape, with a fresh mask."""
+        """Return Y, with the shape of X; draw a fresh mask."""
         drops = training and self.p > 0
         self.mask = self.generator.random(X.shape, np.float32) >= self.p if drops else None
-        return self.backward(X)  # a product with the mask, like the gradient
+        return self.backward(X)  # forward and backward apply the mask alike
 
     def backward(self, dY: Array) -> Array:
-        """DX: the same mask, the same scale."""
+        """Return dX, with the mask and the scale of the forward pass."""
         if self.mask is None:
             return dY
         dX: Array = self.mask * dY
@@ -87,13 +87,13 @@ class Sequential:
         self.layers = layers
 
     def forward(self, X: Array, training: bool = False) -> Array:
-        """Through all layers, the first one first."""
+        """Apply all layers in order."""
         for layer in self.layers:
             X = layer.forward(X, training)
         return X
 
     def backward(self, dY: Array) -> Array:
-        """Back through all layers, the last one first."""
+        """Run the backward passes of all layers in reverse order."""
         for layer in reversed(self.layers):
             dY = layer.backward(dY)
         return dY

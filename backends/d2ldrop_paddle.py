@@ -81,7 +81,7 @@ def cross_entropy(logits: Array, y: Array) -> Array:
 def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
+    """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
     logits = mlp(params, X, noise)
     loss = cross_entropy(logits, y)
     grads = paddle.grad(loss, params)
@@ -110,7 +110,7 @@ def predict(params: list[Array], X: Array) -> Array:
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
 ) -> tuple[nn.Layer, optimizer.SGD]:
-    """The network of Paddle's own layers, with the weights ``arrays``, and its optimiser."""
+    """A network of Paddle's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = arrays
     net = nn.Sequential(
         nn.Linear(len(W1), len(b1)),
@@ -128,7 +128,7 @@ def concise_mlp(
 
 
 def concise_step(net: nn.Layer, trainer: optimizer.SGD, X: Array, y: Array) -> tuple[Array, Array]:
-    """One step of the optimiser; the batch's loss and logits."""
+    """Take one step of the optimiser; return loss and logits of the batch."""
     net.train()
     logits = net(X)
     loss = nn.CrossEntropyLoss()(logits, y)

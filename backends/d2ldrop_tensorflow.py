@@ -2,7 +2,7 @@
 
 What is particular to TensorFlow:
 
-- A tape records the operations to be differentiated; it watches variables by itself.
+- A tape records operations for differentiation; it watches variables automatically.
 - If there is a GPU, an operation runs on it unless a device scope says otherwise.
 """
 
@@ -55,7 +55,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
             return 0 * X  # zeros, through which gradients still flow
         if mask is None:
             mask = tf.random.uniform(tf.shape(X)) >= dropout
-        elif not X.shape.is_fully_defined():  # in a graph: the layer could not compare the shapes
+        elif not X.shape.is_fully_defined():  # in a graph: not compared before
             tf.debugging.assert_equal(tf.shape(mask), tf.shape(X), "mask must have the shape of X")
         mask = tf.cast(mask, X.dtype)
         return mask * X / (1 - dropout)
@@ -85,7 +85,7 @@ def cross_entropy(logits: Array, y: Array) -> Array:
 def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
+    """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
     with tf.device(X.device):
         with tf.GradientTape() as tape:
             logits = mlp(params, X, noise)
@@ -114,7 +114,7 @@ def predict(params: list[Array], X: Array) -> Array:
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
 ) -> tuple[Model, Optimizer]:
-    """The network of Keras's own layers, with the weights ``arrays``, and its optimiser."""
+    """A network of Keras's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, _, b2, _, b3 = arrays
     dtype = str(W1.dtype)
     with tf.device(device):
@@ -129,11 +129,11 @@ def concise_mlp(
             ]
         )
         net.set_weights(arrays)
-        return net, tf.keras.optimizers.SGD(lambda: tf.constant(lr, dtype))  # a float is rounded
+        return net, tf.keras.optimizers.SGD(lambda: tf.constant(lr, dtype))  # Keras rounds floats
 
 
 def concise_step(net: Model, trainer: Optimizer, X: Array, y: Array) -> tuple[Array, Array]:
-    """One step of the optimiser; the batch's loss and logits."""
+    """Take one step of the optimiser; return loss and logits of the batch."""
     with tf.device(X.device):
         with tf.GradientTape() as tape:
             logits = net(X, training=True)

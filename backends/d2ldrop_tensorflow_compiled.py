@@ -1,7 +1,6 @@
 """Several training steps in TensorFlow as one graph, compiled by XLA.
 
-A graph avoids most of the time that Python takes between operations, and XLA fuses operations that
-work element by element.
+A graph avoids most of Python's overhead between operations. XLA fuses elementwise operations.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from d2ldrop_tensorflow import Array, clip_norms, train_step
 from d2ldrop.core.noise import Noise
 
 GRAPHS = 2
-"""Graphs to keep. A graph contains the drop probabilities, and a schedule changes them often."""
+"""Graphs to cache. The drop probabilities are constants of a graph; a schedule changes them."""
 
 
 def train_steps(
@@ -38,7 +37,7 @@ def train_steps(
 def compiled_steps(
     lr: float, settings: Any, weight_decay: float, max_norm: float | None
 ) -> Callable[..., tuple[Array, Array]]:
-    """The graph of ``train_steps``; its settings, the noise without masks too, are constants."""
+    """The graph of ``train_steps``; all settings except the masks are constants of the graph."""
 
     @tf.function(jit_compile=True)
     def steps(params: list[Array], X: Array, y: Array, masks: Any) -> tuple[Array, Array]:

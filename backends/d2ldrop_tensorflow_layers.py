@@ -1,4 +1,4 @@
-"""Keras's noise layers: what the concise version puts after each activation."""
+"""Keras's noise layers for the concise implementation; one follows each activation."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import tensorflow as tf
 
 
 def noise_after(p: float, noise: str, dtype: str) -> Any:
-    """A layer of ``noise`` with drop probability ``p``, of Keras's own."""
-    # Without a seed Keras would take one from Python's generator.
+    """Keras's own layer for ``noise`` with drop probability ``p``."""
+    # Without a seed, Keras would draw one from Python's global generator.
     seed = int(tf.random.uniform((), 0, 2**31 - 1, tf.int32))
     if noise == "gaussian":
         return tf.keras.layers.GaussianDropout(p, seed, dtype=dtype)

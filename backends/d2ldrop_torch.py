@@ -2,7 +2,7 @@
 
 What is particular to PyTorch:
 
-- Everything computed from a parameter is recorded for its gradient; ``no_grad`` switches that off.
+- PyTorch records all operations on parameters for their gradients; ``no_grad`` stops this.
 - ``autograd.grad`` returns the gradients; ``loss.backward()`` would add them to ``param.grad``.
 - PyTorch calls a GPU "cuda"; all other frameworks call it "gpu".
 """
@@ -78,7 +78,7 @@ def cross_entropy(logits: Array, y: Array) -> Array:
 def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
-    """One step of SGD: the parameters, updated in place, and the batch's loss and logits."""
+    """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
     logits = mlp(params, X, noise)
     loss = cross_entropy(logits, y)
     grads = torch.autograd.grad(loss, params)
@@ -107,7 +107,7 @@ def predict(params: list[Array], X: Array) -> Array:
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
 ) -> tuple[nn.Module, optim.SGD]:
-    """The network of PyTorch's own layers, with the weights ``arrays``, and its optimiser."""
+    """A network of PyTorch's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = arrays
     net = nn.Sequential(
         nn.Linear(len(W1), len(b1)),
@@ -119,12 +119,12 @@ def concise_mlp(
         nn.Linear(len(W3), len(b3)),
     )
     for param, array in zip(net.parameters(), arrays, strict=True):
-        param.data = from_numpy(array.T.copy(), device)  # nn.Linear has the transpose of W
+        param.data = from_numpy(array.T.copy(), device)  # nn.Linear stores W transposed
     return net, optim.SGD(net.parameters(), lr)
 
 
 def concise_step(net: nn.Module, trainer: optim.SGD, X: Array, y: Array) -> tuple[Array, Array]:
-    """One step of the optimiser; the batch's loss and logits."""
+    """Take one step of the optimiser; return loss and logits of the batch."""
     net.train()
     logits = net(X)
     loss = nn.CrossEntropyLoss()(logits, y)

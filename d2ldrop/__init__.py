@@ -1,7 +1,7 @@
 """Dropout, side by side: one layer and one training run on five frameworks.
 
-After section 4.6 of *Dive into Deep Learning*. The public names are loaded when they are first
-used, so that ``import d2ldrop`` is instant and imports no framework.
+Based on section 4.6 of *Dive into Deep Learning*. Public names are loaded on first use, so ``import
+d2ldrop`` is fast and imports no framework.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
   ``d2ldrop.backends`` registers it: the key is the framework's import name, the value the module.
 - A second module may take several training steps in one compiled call (``TrainSteps``). The group
   ``d2ldrop.compiled`` registers it in the same way.
-- A framework is imported only if it is asked for by name, or if the caller's array proves that it
+- A framework is imported only if it is asked for by name, or if the caller passes an array and it
   is loaded already.
 - A missing framework, and one whose import would crash the process, give clear errors. A broken
   installation shows its own error.
@@ -87,7 +87,7 @@ class Backend(Protocol[Array]):
         noise: Noise,
         weight_decay: float = 0,
     ) -> tuple[list[Array], Array, Array]:
-        """One step of SGD: the new parameters, and loss and logits before the update.
+        """Take one step of SGD; return the new parameters, and loss and logits before the update.
 
         ``weight_decay * W`` is added to the gradient of each W, but not to those of the biases.
         """
@@ -116,7 +116,7 @@ class Backend(Protocol[Array]):
         ...
 
     def concise_step(self, net: Any, trainer: Any, X: Array, y: Array) -> tuple[Array, Array]:
-        """One step of the optimiser; loss and logits before the update."""
+        """Take one step of the optimiser; return loss and logits before the update."""
         ...
 
     def concise_predict(self, net: Any, X: Array) -> Array:
@@ -131,9 +131,9 @@ class Backend(Protocol[Array]):
 class TrainSteps(Protocol):
     """``train_steps`` of a module in the group ``d2ldrop.compiled``.
 
-    It takes k steps of ``train_step``, each followed by ``clip_norms`` if ``max_norm`` is given, in
-    one call and with the same results. X (k, n, 784), y (k, n) and each mask have one more axis,
-    the first, which counts the steps. It returns the new parameters, the losses (k,) and the logits
+    One call takes k steps of ``train_step``, with the same results. If ``max_norm`` is given,
+    ``clip_norms`` follows each step. X (k, n, 784), y (k, n) and each mask have an additional first
+    axis: the steps. The call returns the new parameters, the losses (k,) and the logits
     (k, n, 10).
     """
 
@@ -163,7 +163,7 @@ def backend_names() -> list[str]:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the framework can be found. Nothing is imported, so a broken one counts too."""
+    """Whether the framework can be found. Nothing is imported: a broken installation counts."""
     if sys.modules.get(name) is not None:
         return True
     try:
@@ -183,7 +183,7 @@ def available_backends() -> list[str]:
 
 
 def install_hint(name: str) -> str:
-    """How to install a backend's framework here: a pip line, or why there is none."""
+    """How to install a backend's framework here: a pip command, or why there is none."""
     entry = _entry_points()[name]
     return how_to_install(name, entry.dist.name if entry.dist is not None else None)
 
@@ -221,7 +221,7 @@ def get_backend(name: str) -> Backend[Any]:
         with safe_import(name):
             __import__(home)  # not import_module, which a traced function of TensorFlow cannot call
     except ModuleNotFoundError as error:
-        if error.name != name:  # not the framework but something it needs: a broken install
+        if error.name != name:  # a broken install: something else is missing
             raise
         raise ModuleNotFoundError(
             f"backend {name!r} needs {title(name)}: {install_hint(name)}", name=name
@@ -243,7 +243,7 @@ def check_device(backend: Backend[Any], name: str, device: str) -> str:
     """The full name of ``device`` if the framework ``name`` can use it here.
 
     Raises:
-        ValueError: ``device`` is not the name of a device, or not of one that is usable here.
+        ValueError: ``device`` is not the name of a device, or the framework cannot use it here.
     """
     full_name = device_name(device)
     if full_name not in backend.devices():
@@ -258,10 +258,10 @@ _backend_of_type: dict[type, Backend[Any]] = {}
 
 
 def backend_of(X: object) -> Backend[Any]:
-    """The backend that ``X`` is an array of. Only frameworks that are loaded already are asked.
+    """The backend of the framework of ``X``. Only frameworks that are loaded already are tried.
 
     Raises:
-        TypeError: ``X`` is not an array of any of them.
+        TypeError: ``X`` is not an array of any of these frameworks.
     """
     known = _backend_of_type.get(type(X))
     if known is not None:

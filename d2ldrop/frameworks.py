@@ -1,4 +1,4 @@
-"""What is known of each framework before it is imported: one row of facts per framework."""
+"""Facts about each framework that are needed before it is imported."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from importlib.metadata import version
 
 @dataclass(frozen=True)
 class Framework:
-    """The facts of one framework; the defaults are those of a framework that d2ldrop does not know.
+    """Facts about one framework; the defaults are for a framework that d2ldrop does not know.
 
     Attributes:
-        title: its name as its makers spell it.
+        title: the official spelling of its name.
         machines: the systems and processors for which its package has a wheel, as ``platform``
             names them; empty if unknown.
         debian_packages: Debian's packages of the system libraries that its wheel needs and lacks.
-        install_beside_numpy_2: the command that installs it without replacing NumPy 2, if the extra
-            would replace it.
-        cores_left_free: set if the framework computes on one core unless OMP_NUM_THREADS says
-            otherwise: of all cores, how many its workers leave free.
+        install_beside_numpy_2: the command that installs it and keeps NumPy 2; empty if the extra
+            keeps NumPy 2 too.
+        cores_left_free: the number of cores that its workers leave free. It is set only if the
+            framework uses one core unless OMP_NUM_THREADS is set.
         fast_execution: the environment variables that ``execution="fast"`` adds.
-        concise_noises: noises besides dropout for which it has a layer of its own.
-        concise_limits: for a noise, the largest dropout that its layer takes, and why.
+        concise_noises: noises other than dropout for which it has its own layer.
+        concise_limits: the largest dropout that the layer of a noise supports, and the reason.
     """
 
     title: str
@@ -53,8 +53,8 @@ FRAMEWORKS = {
         ("Linux x86_64", "Linux aarch64"),
         ("libgomp1", "libquadmath0", "libgfortran5"),
         install_beside_numpy_2="pip install --no-deps mxnet==1.9.1",
-        # Its engine computes in a thread while Python prepares the next step. A thread that spins
-        # on the core that Python needs costs more than it gives.
+        # Its engine computes in a thread while Python prepares the next step. A thread that
+        # busy-waits on Python's core costs more time than it saves.
         cores_left_free=1,
         concise_noises=("unit",),
         concise_limits={
@@ -67,13 +67,13 @@ FRAMEWORKS = {
         ("Linux x86_64", "Darwin arm64"),
         ("libgomp1",),
         cores_left_free=0,
-        # Its MKL takes its slowest path on a processor that is not Intel's; type 5 is the AVX2
-        # path: the same arithmetic in another order, so float64 stays in lockstep.
+        # MKL takes its slowest path on processors that Intel did not make. Type 5 selects the AVX2
+        # path. It does the same arithmetic in another order, so float64 stays in lockstep.
         fast_execution={"MKL_DEBUG_CPU_TYPE": "5"},
         concise_noises=("unit",),
     ),
 }
-"""By import name. A third party's framework need not be here."""
+"""Facts by import name. The framework of a third-party backend need not be here."""
 
 
 def framework(name: str) -> Framework:
@@ -90,7 +90,7 @@ def title(name: str) -> str:
 def how_to_install(name: str, distribution: str | None) -> str:
     """How to install the framework here: a pip command, or why there is none.
 
-    ``distribution`` is the one that registers its backend.
+    ``distribution`` is the package that registers the backend.
     """
     machine = f"{platform.system()} {platform.machine()}"
     if framework(name).machines and machine not in framework(name).machines:

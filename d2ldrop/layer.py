@@ -1,4 +1,4 @@
-"""``dropout_layer``: arguments are checked once, here; the array's own framework does the work."""
+"""``dropout_layer``: check the arguments, then call the array's own framework."""
 
 from __future__ import annotations
 
@@ -26,29 +26,31 @@ def dropout_layer(
 ) -> T:
     """Drop each element of ``X`` with probability ``dropout`` and divide the others by 1 - dropout.
 
-    Inverted dropout: the expectation of every element stays what it was. The mask is one of
-    three: a given ``mask``; with ``seed``, the shared stream's, the same bit for bit on every
-    framework; else a fresh one from the framework's own generator. Gradients flow through by the
-    framework's own means (NumPy: ``dropout_backward``). Non-finite elements follow IEEE: a
-    dropped infinity gives NaN.
+    Inverted dropout: the expected value of each element does not change. A given ``mask`` is used.
+    With ``seed`` the mask comes from the shared stream: it is the same on every framework, bit for
+    bit. Otherwise the framework's own generator draws a fresh mask.
+
+    The framework can differentiate the result; for NumPy use ``dropout_backward``. Non-finite
+    elements follow IEEE 754: a dropped infinity gives NaN.
 
     Args:
         X: a floating-point array of any shape: NumPy, PyTorch, TensorFlow, MXNet (``mx.np``),
             Paddle.
         dropout: the probability to drop, in [0, 1]; 0 returns ``X`` itself, 1 gives zeros.
-        mask: booleans of ``X``'s shape, True keeps: a NumPy array or one of ``X``'s framework.
+        mask: booleans with the shape of ``X``, True where an element is kept: an array of NumPy or
+            of the framework of ``X``.
         seed: an integer in [0, 2**64) that selects the shared stream.
-        step: which training step's mask (with ``seed``; 0 if not given).
-        site: which layer's mask in that step (with ``seed``; 0 if not given).
+        step: the training step, only with ``seed``; 0 if not given.
+        site: the layer, only with ``seed``; 0 if not given.
 
     Returns:
-        An array of ``X``'s type, dtype, shape and device.
+        An array with the type, dtype, shape and device of ``X``.
 
     Raises:
-        TypeError: ``X`` is no floating-point array, ``dropout`` no number, ``mask`` no boolean
-            array, or ``seed``, ``step`` or ``site`` no integer.
-        ValueError: ``dropout`` lies outside [0, 1], ``mask`` has another shape than ``X``, both
-            ``mask`` and ``seed`` are given, or ``step`` or ``site`` without ``seed``.
+        TypeError: ``X`` is not a floating-point array, ``dropout`` is not a number, ``mask`` is not
+            a boolean array, or ``seed``, ``step`` or ``site`` is not an integer.
+        ValueError: ``dropout`` is outside [0, 1], the shapes of ``mask`` and ``X`` differ, both
+            ``mask`` and ``seed`` are given, or ``step`` or ``site`` is given without ``seed``.
 
     Source: Srivastava et al., "Dropout" (JMLR 15, 2014), section 10, for the scaling while
     training; *Dive into Deep Learning*, section 4.6.
@@ -79,18 +81,19 @@ def dropout_backward(
     step: int | None = None,
     site: int | None = None,
 ) -> T:
-    """The gradient of ``dropout_layer``: ``mask / (1 - dropout) * dY``, same mask and same scale.
+    """The gradient of ``dropout_layer``: ``mask / (1 - dropout) * dY``.
 
-    For NumPy, which has no automatic differentiation; it takes the other frameworks' arrays too.
-    Give it the ``mask``, or the ``seed``, ``step`` and ``site``, of the forward pass.
+    NumPy needs this function because it has no automatic differentiation. Arrays of the other
+    frameworks work too. Pass the ``mask`` of the forward pass, or its ``seed``, ``step`` and
+    ``site``.
 
     Args:
         dY: the gradient with respect to the layer's output, of the output's shape and dtype.
-        dropout: as in ``dropout_layer``, like all further arguments.
+        dropout, mask, seed, step, site: as in ``dropout_layer``.
 
     Raises:
-        TypeError, ValueError: as ``dropout_layer``; ValueError too if neither ``mask`` nor
-            ``seed`` is given, for a fresh mask cannot be the forward pass's.
+        TypeError, ValueError: as in ``dropout_layer``. ValueError also if neither ``mask`` nor
+            ``seed`` is given: a fresh mask would differ from that of the forward pass.
 
     >>> dropout_backward(np.ones(4), 0.5, mask=np.array([True, False, True, True]))
     array([2., 0., 2., 2.])
@@ -103,21 +106,20 @@ def dropout_backward(
 
 
 FUSED = 4096
-"""Elements. A smaller mask gains nothing from being scaled by NumPy."""
+"""Number of mask elements from which it is faster to scale the mask with NumPy."""
 
 
 def _apply(backend: Backend[Any], X: Any, dropout: float, mask: Any) -> Any:
-    """``mask * X / (1 - dropout)``; without a mask, with a fresh one.
+    """``mask * X / (1 - dropout)``; a fresh mask if ``mask`` is None.
 
-    A mask in NumPy is scaled before it goes to the framework: NumPy does that on all cores, and the
-    framework then needs one operation.
+    NumPy scales a large NumPy mask on all cores. The framework then needs only one operation.
     """
     known = isinstance(mask, np.ndarray) and 0 < dropout < 1
     if isinstance(X, np.ndarray):
         if known:
             return scaled_product(X, mask, 1 - dropout)
         Y = backend.dropout_layer(X, dropout, mask=mask)
-        # NumPy's operators return a scalar for shape () and the native byte order.
+        # Undo two effects of NumPy's operators: a scalar for shape (), and the native byte order.
         return np.asanyarray(Y, X.dtype)
     if not known:
         return backend.dropout_layer(X, dropout, mask=mask)
@@ -131,10 +133,10 @@ _names: dict[Any, str] = {}
 
 
 def _dtype(X: Any) -> str:
-    """float32 for np.dtype("float32"), torch.float32, tf.float32, paddle.float32; remembered."""
+    """The name of the dtype of ``X``, "float32" for torch.float32 for example; names are cached."""
     name = _names.get(X.dtype)
     if name is None:
-        # The name of NumPy's, for its str is ">f4" if it is big-endian; the others' str ends in it.
+        # For NumPy use `name`: str gives ">f4" if big-endian. Other dtypes' str ends in the name.
         text = X.dtype.name if isinstance(X.dtype, np.dtype) else str(X.dtype)
         name = _names[X.dtype] = re.findall(r"\w+", text)[-1]
     return name
@@ -186,12 +188,12 @@ def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
 
 
 def _shape(X: Any) -> tuple[Any, ...] | None:
-    """The shape as a tuple; while TensorFlow traces, None stands for a size or a rank not known."""
+    """The shape as a tuple; while TensorFlow traces, None means an unknown size or unknown rank."""
     return None if getattr(X.shape, "rank", 0) is None else tuple(X.shape)
 
 
 def _may_be_equal(given: tuple[Any, ...] | None, expected: tuple[Any, ...] | None) -> bool:
-    """Whether two shapes with unknown sizes can be the same; the backend sees when it runs."""
+    """Whether two shapes with unknown sizes can be equal; the backend checks them when it runs."""
     if given is None or expected is None:
         return True
     return len(given) == len(expected) and all(

@@ -1,16 +1,15 @@
-"""Averages over masks: what a prediction without dropout stands for, and how near it comes.
+"""Average predictions over dropout masks: exactly, by Monte Carlo or by weight scaling.
 
-Dropout trains 2**n networks that share their weights, one for each mask of the n hidden units. Here
-their average is computed three ways, for an MLP of ReLU layers with softmax outputs:
+Dropout trains 2**n networks that share their weights, one for each mask of the n hidden units. This
+module computes their average in three ways, for an MLP of ReLU layers with softmax outputs:
 
-- exactly: every mask of a small network, weighted by its probability (``exact_average``);
-- by Monte Carlo: some masks of any network, on any framework (``predict_mc``);
-- by weight scaling: one pass without dropout (``weight_scaling``), which is exactly the normalised
-  geometric mean where the logits are linear in the masks, and an approximation elsewhere.
+- ``exact_average``: all masks of a small network, each weighted by its probability;
+- ``predict_mc``: a sample of the masks of any network, on any framework (Monte Carlo);
+- ``weight_scaling``: one pass without dropout. If the logits are linear in the masks, this is
+  exactly the normalised geometric mean. Otherwise it is an approximation.
 
-And for dropout as it was first published, which rescales nothing in training
-(``Recipe(scaling="original")``): to predict, every outgoing weight is multiplied by its keep
-probability (``scale_weights``).
+The original form of dropout (``Recipe(scaling="original")``) does not rescale in training. For
+prediction, ``scale_weights`` multiplies each outgoing weight by its unit's keep probability.
 
 Sources: Hinton et al., arXiv:1207.0580 (2012), and Srivastava et al., "Dropout" (JMLR 15, 2014),
 sections 4, 7.5 and 10, for the original form, its average, and the inverted form; Baldi and
@@ -47,8 +46,9 @@ class MCPrediction:
     """Statistics of the class probabilities over the sampled masks; float64, n images.
 
     ``variance`` divides by num_samples, so the standard error of ``mean`` is about
-    sqrt(variance / num_samples). ``mutual_information``, of the label and the mask (BALD), is
-    ``entropy`` less the mean entropy of the samples: high where confident networks disagree.
+    sqrt(variance / num_samples). ``mutual_information`` is that of the label and the mask
+    (BALD): ``entropy`` minus the mean entropy of the samples. It is high where confident networks
+    disagree.
     """
 
     mean: Float64  # (n, 10)
@@ -78,24 +78,23 @@ def predict_mc(
     """Predict with dropout left on, ``num_samples`` times, on one framework (MC dropout).
 
     The masks come from the shared stream, so every framework averages the same networks. They are
-    drawn for all of ``X`` at once: another selection of images gets other masks.
+    drawn for all of ``X`` at once: a different selection of images gets different masks.
 
     Args:
-        weights: W1 (784, h1), b1 (h1,), W2, b2, W3 (h2, 10), b3 as ``load_weights`` gives them,
-            trained with inverted dropout; for the original form, ``scale_weights`` of them.
-        X: images (n, 784) as the network takes them, in [0, 1]; cast to W1's dtype. (Networks of
-            other sizes will do.)
-        num_samples: how many masks, at least 1.
+        weights: W1 (784, h1), b1 (h1,), W2, b2, W3 (h2, 10), b3 as ``load_weights`` returns them,
+            trained with inverted dropout. Apply ``scale_weights`` to those of the original form.
+        X: images (n, 784), in [0, 1]; cast to the dtype of W1. Other layer sizes work too.
+        num_samples: the number of masks, at least 1.
         backend: the framework's import name.
-        dropout: the probability to drop, of each hidden layer.
+        dropout: the drop probability of each hidden layer.
         seed: an integer in [0, 2**64) that selects the masks.
         device: "cpu", "gpu" or "gpu:N".
 
     Returns:
-        The statistics; softmax and averages are taken in NumPy, float64, whatever the framework.
+        The statistics. NumPy computes softmax and averages in float64 for every framework.
 
     Raises:
-        TypeError, ValueError: an argument is none of the above.
+        TypeError, ValueError: an argument is not as described above.
         ImportError: the framework is not installed, or cannot be loaded into this process.
 
     Source: Gal and Ghahramani, arXiv:1506.02142, section 4; for the mutual information Houlsby et
@@ -140,25 +139,25 @@ def predict_mc(
         mean=mean,
         variance=squares / num_samples,
         entropy=entropy,
-        mutual_information=np.maximum(entropy - mean_entropy, 0),  # rounding: -1e-16 is 0
+        mutual_information=np.maximum(entropy - mean_entropy, 0),  # rounding may give -1e-16
     )
 
 
 def exact_average(weights: Weights, X: npt.NDArray[Any], dropout: Sequence[float]) -> ExactAverage:
-    """Average the predictions of all 2**n masks of a small network, n its hidden units.
+    """Average the predictions over all 2**n masks of a small network with n hidden units.
 
-    Units of a layer with p = 0 or p = 1 are not left to chance, and do not count.
+    Only units with 0 < p < 1 count in n: the others are always kept or always dropped.
 
     Args:
         weights: W1 (inputs, h1), b1 (h1,), … of one hidden layer or more, trained with inverted
             dropout.
         X: inputs (n, inputs), floating-point.
-        dropout: the probability to drop, of each hidden layer.
+        dropout: the drop probability of each hidden layer.
 
     Raises:
-        TypeError, ValueError: an argument is none of the above, or n is above 20.
+        TypeError, ValueError: an argument is not as described above, or n is above 20.
 
-    Source: *Deep Learning*, section 7.12, with the masks' own probabilities for 1 / 2**n.
+    Source: *Deep Learning*, section 7.12, with each mask's probability instead of 1 / 2**n.
     """
     layers = _layers(weights, np.float64)
     X, rates = _check_inputs(X, layers), _check_dropout(dropout, len(layers) - 1)
@@ -175,7 +174,7 @@ def exact_average(weights: Weights, X: npt.NDArray[Any], dropout: Sequence[float
     for start in range(0, 2**units.size, block):
         index = np.arange(start, min(start + block, 2**units.size))
         keep = np.tile(p < 1, (len(index), 1))
-        keep[:, units] = index[:, None] >> np.arange(units.size) & 1  # its bits are the mask
+        keep[:, units] = index[:, None] >> np.arange(units.size) & 1  # bits of the index: the mask
         probability = np.where(keep, 1 - p, p).prod(axis=1)
         scale = keep / np.where(p < 1, 1 - p, 1)
         factors = np.split(scale[:, None, :], np.cumsum(widths)[:-1], axis=2)
@@ -188,8 +187,8 @@ def exact_average(weights: Weights, X: npt.NDArray[Any], dropout: Sequence[float
 def weight_scaling(weights: Weights, X: npt.NDArray[Any]) -> Float64:
     """The usual prediction, without dropout: class probabilities (n, classes) in float64.
 
-    Inverted dropout has scaled the activations while training, so the weights are taken as they
-    are; those of the original form need ``scale_weights`` first. Arguments and errors as
+    Inverted dropout scales the activations in training, so its weights are used unchanged. Apply
+    ``scale_weights`` to the weights of the original form first. Arguments and errors are those of
     ``exact_average``.
     """
     layers = _layers(weights, np.float64)
@@ -200,16 +199,16 @@ def weight_scaling(weights: Weights, X: npt.NDArray[Any]) -> Float64:
 def scale_weights(weights: Weights, dropout: Sequence[float]) -> dict[str, npt.NDArray[Any]]:
     """Multiply the outgoing weights of each hidden layer by its keep probability 1 - p.
 
-    The test-time rule of the original form. The scaled weights are also those with which inverted
-    dropout computes, mask by mask, what the original form computes with ``weights``: whatever takes
-    inverted weights here takes these.
+    This is the test-time rule of the original form. For every mask, inverted dropout with the
+    scaled weights equals the original form with ``weights``. So every function of this module that
+    takes weights of inverted dropout takes the scaled weights.
 
     Args:
-        weights: W1, b1, … of one hidden layer or more; left as they are.
-        dropout: the probability to drop, of each hidden layer.
+        weights: W1, b1, … of one hidden layer or more; not modified.
+        dropout: the drop probability of each hidden layer.
 
     Raises:
-        TypeError, ValueError: an argument is none of the above.
+        TypeError, ValueError: an argument is not as described above.
 
     Source: Srivastava et al. (JMLR 15, 2014), section 4, figure 2.
 
@@ -227,7 +226,7 @@ def scale_weights(weights: Weights, dropout: Sequence[float]) -> dict[str, npt.N
 
 
 def _logits(layers: Layers, X: npt.NDArray[Any], factors: Sequence[Float64]) -> Float64:
-    """The network's, every hidden layer multiplied by its factor after the activation."""
+    """The network's logits; each hidden layer is multiplied by its factor after the activation."""
     H: Any = X
     for (W, b), factor in zip(layers[:-1], factors, strict=True):
         H = np.maximum(H @ W + b, 0) * factor
@@ -243,14 +242,14 @@ def _log_softmax(logits: Float64) -> Float64:
 
 
 def _entropy(probabilities: Float64) -> Float64:
-    """In nats; 0 log 0 is 0."""
+    """Entropy in nats; 0 log 0 is 0."""
     logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     entropy: Float64 = (probabilities * -logs).sum(axis=1)
     return entropy
 
 
 def _layers(weights: Weights, dtype: npt.DTypeLike | None = None) -> Layers:
-    """Pairs (W, b), contiguous, of one dtype (W1's if none is given)."""
+    """Contiguous pairs (W, b), all with ``dtype``; the dtype of W1 if it is None."""
     count = len(weights) // 2
     if count < 2 or set(weights) != {f"{kind}{i + 1}" for kind in "Wb" for i in range(count)}:
         raise ValueError(
@@ -285,7 +284,9 @@ def _check_inputs(X: npt.NDArray[Any], layers: Layers) -> npt.NDArray[Any]:
 
 def _check_dropout(dropout: Sequence[float], count: int) -> list[float]:
     if not isinstance(dropout, (tuple, list, np.ndarray)):
-        raise TypeError(f"dropout must be {count} values, one a hidden layer, got {dropout!r}")
+        raise TypeError(f"dropout must be {count} values, one per hidden layer, got {dropout!r}")
     if len(dropout) != count:
-        raise ValueError(f"dropout must be {count} values, one a hidden layer, got {len(dropout)}")
+        raise ValueError(
+            f"dropout must be {count} values, one per hidden layer, got {len(dropout)}"
+        )
     return [check_probability(p, "dropout") for p in dropout]

@@ -1,1 +1,1 @@
-"""What every other room stands on: checks, files, randomness, noise and the recipe."""
+"""The foundation of all other packages: checks, files, randomness, noise and the recipe."""

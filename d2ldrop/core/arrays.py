@@ -17,7 +17,7 @@ Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """W1, b1, W2, b2 and so on, W as inputs × outputs."""
 
 ALIGNMENT = 64
-"""Bytes. A framework shares the memory of an array that starts at a multiple of them."""
+"""Bytes. Every framework can share an array's memory if it starts at a multiple of this number."""
 
 
 def is_aligned(array: npt.NDArray[Any]) -> bool:
@@ -26,7 +26,7 @@ def is_aligned(array: npt.NDArray[Any]) -> bool:
 
 
 def aligned(shape: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An uninitialised array that starts at a multiple of ALIGNMENT; NumPy's do so by chance."""
+    """An uninitialised array that starts at a multiple of ALIGNMENT; NumPy does not ensure this."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)

@@ -21,7 +21,7 @@ def device_name(device: str) -> str:
 def device_of(x: Any) -> str:
     """The full name of the device that holds ``x``, an array of any framework.
 
-    A device of another kind, such as PyTorch's "meta", keeps its framework's name.
+    Other kinds of devices, such as PyTorch's "meta", keep the name that the framework uses.
     """
     places = (str(getattr(x, name)) for name in ("device", "place", "ctx") if hasattr(x, name))
     place = next(places, "cpu")

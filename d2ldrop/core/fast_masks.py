@@ -1,7 +1,7 @@
-"""The masks of ``randomness``, bit for bit, drawn faster.
+"""Draw the same masks as ``randomness``, bit for bit, but faster.
 
-- Each thread keeps one generator and sets its state: a new Philox object asks the system for
-  randomness that its key then replaces, 8 of the 50 microseconds of a small mask.
+- Each thread reuses one generator and sets its state. A new Philox object would first ask the
+  system for random bits that are not used. That takes 8 of the 50 microseconds of a small mask.
 - A large mask is drawn in blocks, one block per core, in parts that stay in the core's cache.
 """
 
@@ -37,14 +37,14 @@ def dropout_mask(
 ) -> Bools:
     """The keep mask of one step and site: booleans of ``shape``, True with probability 1 - p.
 
-    ``randomness.dropout_mask`` is its definition. The probability is exact to 2**-61; p = 0 and
+    ``randomness.dropout_mask`` is the definition. The probability is exact to 2**-61; p = 0 and
     p = 1 draw nothing.
 
     Args:
         shape: the shape of the mask.
         dropout: the probability p to drop, in [0, 1].
         seed: an integer in [0, 2**64).
-        step: the training step, counted from 0; with purpose MC the sample.
+        step: the training step, counted from 0; the number of the sample if the purpose is MC.
         site: the layer, counted from 0.
         purpose: MASK for the hidden layers in training; INPUT, UNIT and DROPCONNECT for other
             noise; MC for Monte Carlo prediction.
@@ -72,7 +72,7 @@ def dropout_mask(
 
 
 class _Draw:
-    """One mask while it is drawn, flat: of n elements, from the stream ``key``."""
+    """Draws one flat mask of n elements from the stream ``key``."""
 
     def __init__(
         self, n: int, key: tuple[int, Purpose, int, int], threshold: int, fraction: float
@@ -92,7 +92,7 @@ class _Draw:
         return np.concatenate(tied)
 
     def ties(self, tied: npt.NDArray[np.intp]) -> None:
-        """Decide the tied elements, in order, by the words that follow the bytes."""
+        """Decide the tied elements in order; each takes one word after the bytes."""
         blocks, begun = divmod(-(-self.n // 8), BYTES // 8)
         bits = _generator.stream(*self.key, blocks=blocks)
         drawn = bits.random_raw(begun + tied.size)[begun:]
@@ -113,7 +113,7 @@ def scaled(mask: Bools, kept: float, dtype: npt.DTypeLike) -> npt.NDArray[np.flo
 
 
 def scaled_product(X: npt.NDArray[Any], mask: Bools, kept: float) -> npt.NDArray[Any]:
-    """``mask / kept * X`` for a NumPy array X, of its subclass, dtype and memory order."""
+    """``mask / kept * X`` with the subclass, dtype and memory order of the NumPy array X."""
     Y = np.empty_like(X)
     scale = X.dtype.type(1) / X.dtype.type(kept)
 
@@ -127,7 +127,7 @@ def scaled_product(X: npt.NDArray[Any], mask: Bools, kept: float) -> npt.NDArray
 
 
 def _random_bytes(bits: np.random.Philox, n: int, *, threaded: bool) -> npt.NDArray[np.uint8]:
-    """The stream's next n bytes, of whole words; the same whether ``threaded`` or not."""
+    """The next n bytes of the stream; ``threaded`` does not change them."""
     count = -(-n // 8)
     if threaded:  # random_raw is a little faster but blocks the other threads
         drawn = np.random.Generator(bits).integers(0, 2**64, count, np.uint64)
@@ -144,7 +144,7 @@ class _Generator(threading.local):
         self.bits = np.random.Philox(0)
 
     def stream(self, seed: int, purpose: Purpose, a: int, b: int, blocks: int) -> np.random.Philox:
-        """The generator at ``blocks`` blocks after the start of a stream."""
+        """The generator, set to ``blocks`` blocks after the start of a stream."""
         self.bits.state = {
             "bit_generator": "Philox",
             "state": {"key": words(seed, purpose), "counter": words(blocks, 0, a, b)},

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and strict JSON."""
+"""Write files completely or not at all; read and write strict JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, and its folder if needed.
 
-    The file appears at once and complete: a reader, or a kill in the middle, never sees half of it.
+    The complete file replaces the old one at once. A reader never sees half a file, even if this
+    process is killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -37,7 +38,7 @@ def dump_json(value: Any, indent: int | None = None) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented strict JSON; the file is written as by ``write_bytes``."""
+    """Write ``value`` as indented strict JSON, with ``write_bytes``."""
     write_bytes(path, dump_json(value, indent=2).encode())
 
 
@@ -55,7 +56,7 @@ def read_json(path: Path) -> Any:
 
 
 def with_nan(value: Any) -> Any:
-    """``value`` with NaN for each null in a dict: the inverse of ``dump_json`` for numbers."""
+    """``value`` with NaN for each null in a dict; the inverse of ``dump_json`` for numbers."""
     if isinstance(value, dict):
         return {k: math.nan if v is None else with_nan(v) for k, v in value.items()}
     return [with_nan(v) for v in value] if isinstance(value, list) else value

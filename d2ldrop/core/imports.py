@@ -1,4 +1,4 @@
-"""What importing a framework does to a process, and how that is kept in bounds.
+"""Import a framework, and limit the side effects of the import on the process.
 
 d2ldrop itself never loads two frameworks into one process, but its user may.
 """
@@ -19,7 +19,7 @@ from d2ldrop.frameworks import framework
 
 @contextmanager
 def safe_import(name: str) -> Iterator[None]:
-    """Import framework ``name`` within this context, without harm to the process.
+    """A context in which framework ``name`` can be imported without harm to the process.
 
     Raises:
         ImportError: the import would crash the process, or a system library is missing.
@@ -30,7 +30,7 @@ def safe_import(name: str) -> Iterator[None]:
 
 
 def refuse_fatal_import(name: str) -> None:
-    """Raise ImportError where importing framework ``name`` now would kill the process."""
+    """Raise ImportError if importing framework ``name`` now would kill the process."""
     if name == "paddle" and "tensorflow" in sys.modules and "paddle" not in sys.modules:
         raise ImportError(
             "paddle cannot be imported into a process that holds tensorflow: it ends in a "
@@ -42,10 +42,10 @@ def refuse_fatal_import(name: str) -> None:
 
 @contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Say which system package to install where importing framework ``name`` lacks a library.
+    """Within this context, an error about a missing library names the system package to install.
 
     Raises:
-        ImportError: a library is missing; the loader's own error says its file name alone.
+        ImportError: a library is missing. The loader's own error gives only its file name.
     """
     try:
         yield
@@ -54,14 +54,14 @@ def explained(name: str) -> Iterator[None]:
         if missing is None:
             raise
         facts, library = framework(name), missing[1]
-        # Of the compilers' libraries Debian names the packages after the files.
+        # Debian names the packages of the compilers' libraries after the files.
         known = re.fullmatch(r"(lib(?:gcc_s|gfortran|gomp|quadmath|stdc\+\+))\.so\.(\d+)", library)
         if known:
             package = known[1].replace("_", "-") + known[2]
             packages = " ".join(dict.fromkeys((*facts.debian_packages, package)))
             hint = f"on Debian and Ubuntu: apt install {packages}"
         else:
-            hint = "install the system package that has it, or the framework again"
+            hint = "install the system package that contains it, or reinstall the framework"
         raise ImportError(
             f"{facts.title} needs the library {library}, which this system lacks; {hint}", name=name
         ) from error
@@ -71,13 +71,13 @@ def explained(name: str) -> Iterator[None]:
 def mxnet_import() -> Iterator[None]:
     """Let mxnet 1.9.1 be imported without changing the process for others.
 
-    - It reads names that NumPy and Python have removed: its modules get them, no others do.
-    - It sets the process's OpenMP thread count, which PyTorch shares: the count is put back.
-    - Packages that it loads add warning filters: the filters are put back.
-    - Its threads need Python to free arrays that share NumPy's memory, and one that needs it while
-      Python ends aborts the process: so Python waits for them first.
+    - MXNet uses names that NumPy and Python have removed. Only MXNet's modules get them.
+    - It sets the process's OpenMP thread count, which PyTorch shares. The count is restored.
+    - Packages that it loads add warning filters. The filters are restored.
+    - Its threads call Python to free arrays that share NumPy's memory. Such a call would abort the
+      process while Python exits, so Python waits for these threads first.
 
-    What stays: a handler for SIGSEGV that prints a trace.
+    One side effect remains: a handler for SIGSEGV that prints a trace.
     """
     openmp = _openmp()
     threads = openmp.omp_get_max_threads() if openmp else None
@@ -91,18 +91,19 @@ def mxnet_import() -> Iterator[None]:
         if openmp:
             openmp.omp_set_num_threads(threads)
     if not loaded:
-        atexit.register(_wait_for_mxnet)  # after MXNet has: its own exit handler stops its threads
+        # Exit handlers run in reverse order: this one runs before MXNet's, which stops its threads.
+        atexit.register(_wait_for_mxnet)
 
 
 def _wait_for_mxnet() -> None:
-    """Wait until MXNet has nothing to do, and its thread has freed what it used for that."""
+    """Wait until MXNet is idle and its thread has freed the memory that it used."""
     mxnet = sys.modules["mxnet"]
     mxnet.nd.waitall()
-    mxnet.nd.zeros(1).wait_to_read()  # the thread takes this up after it has freed the rest
+    mxnet.nd.zeros(1).wait_to_read()  # the thread does this after it has freed the rest
 
 
 def _openmp() -> ctypes.CDLL | None:
-    """GNU's OpenMP runtime, which mxnet's wheel for Linux uses; None where there is none."""
+    """GNU's OpenMP runtime, which mxnet's wheel for Linux uses; None if it is missing."""
     try:
         return ctypes.CDLL("libgomp.so.1")
     except OSError:

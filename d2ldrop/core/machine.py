@@ -1,4 +1,4 @@
-"""The machine that a run has: its cores, its processor, and its environment variables."""
+"""Facts about this machine: its cores, processor and environment variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMERIC_VARIABLES = (
 )
 """Variables that can change a run's numbers: they choose threads, kernels or devices."""
 SPEED_VARIABLES = ("MXNET_ENGINE_TYPE", "OMP_WAIT_POLICY", "GLIBC_TUNABLES")
-"""Variables that change a run's speed and none of its numbers."""
+"""Variables that change a run's speed but not its numbers."""
 RECORDED_VARIABLES = (*NUMERIC_VARIABLES, *SPEED_VARIABLES)
 """Variables that a result records if they are set."""
 
@@ -45,7 +45,7 @@ def processor() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """This machine and its Python, as results record them."""
+    """The facts about this machine and its Python that a result records."""
     return {
         "platform": platform.platform(),
         "processor": processor(),

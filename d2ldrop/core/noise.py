@@ -16,8 +16,8 @@ NOISES = ("dropout", "gaussian", "additive", "dropconnect", "unit", "none")
 - additive: add N(0, p / (1 - p)) to each activation. Poole, Sohl-Dickstein and Ganguli, "Analyzing
   noise in autoencoders and deep networks", arXiv:1406.1831 (2014); on inputs, Bishop, "Training
   with noise is equivalent to Tikhonov regularization" (Neural Computation 7, 1995).
-- dropconnect: drop each weight behind the hidden layer with probability p, divide the rest by
-  1 - p; one mask per batch. Wan et al., "Regularization of neural networks using DropConnect"
+- dropconnect: drop each outgoing weight of the hidden layer with probability p, divide the rest
+  by 1 - p; one mask per batch. Wan et al., "Regularization of neural networks using DropConnect"
   (ICML 2013). They draw one mask per example and predict by moment matching.
 - unit: dropout with one mask for the whole batch. Graham, Reizenstein and Robinson, "Efficient
   batchwise dropout training using submatrices", arXiv:1502.02478 (2015).
@@ -42,7 +42,7 @@ SCALINGS = ("inverted", "original")
 
 - inverted: while training, by the factor 1 / (1 - p). Prediction needs no change. Srivastava et
   al. (2014), section 10.
-- original: at test time. Each weight behind a hidden layer is multiplied by the layer's keep
+- original: at test time. Each outgoing weight of a hidden layer is multiplied by the layer's keep
   probability 1 - p. Hinton et al., arXiv:1207.0580 (2012).
 """
 
@@ -52,10 +52,10 @@ Array = TypeVar("Array")
 class LayerNoise(NamedTuple):
     """The noise of one hidden layer in one training step.
 
-    With ``kind`` "dropout" the layer drops activations with probability ``dropout``: by ``mask``,
-    booleans that are True where an activation is kept, or by a fresh mask if ``mask`` is None. The
-    other kinds need a mask of numbers, which already contains the scale: "multiply" multiplies the
-    activations by it, "add" adds it to them, and "weights" multiplies the weights behind them.
+    With ``kind`` "dropout" the layer drops activations with probability ``dropout``. ``mask`` is
+    then boolean, True where an activation is kept; None means a fresh mask. With the other kinds
+    ``mask`` holds numbers that are already scaled: "multiply" multiplies the activations by it,
+    "add" adds it to them, and "weights" multiplies the outgoing weights by it.
     """
 
     dropout: float = 0
@@ -71,7 +71,7 @@ NO_NOISE: Noise = (LayerNoise(), LayerNoise())
 def noise_layer(
     dropout_layer: Callable[..., Array], H: Array, W: Array, noise: LayerNoise
 ) -> tuple[Array, Array]:
-    """Apply ``noise`` to a hidden layer's activations H (n, h) or to the weights W (h, m) behind.
+    """Apply ``noise`` to a hidden layer's activations H (n, h) or outgoing weights W (h, m).
 
     Args:
         dropout_layer: the backend's own layer.
@@ -80,7 +80,7 @@ def noise_layer(
         noise: its mask is an array of the same framework.
 
     Returns:
-        H and W, one of them with noise.
+        H and W. Noise was applied to one of them.
     """
     if noise.kind == "weights":
         return H, noise.mask * W
@@ -95,7 +95,7 @@ def check_schedule(schedule: object) -> str:
     """Return ``schedule`` if it is valid.
 
     Raises:
-        ValueError: ``schedule`` is none of the forms in SCHEDULES.
+        ValueError: ``schedule`` does not have one of the forms in SCHEDULES.
     """
     if schedule == "constant":
         return "constant"

@@ -1,7 +1,7 @@
-"""NumPy as MXNet 1.9.1 knows it: today's NumPy, and the names that it has lost since 2021.
+"""NumPy for MXNet 1.9.1: today's NumPy and the names that NumPy has removed since 2021.
 
-MXNet's modules import this module's ``old_numpy()`` where they say ``import numpy``, at their
-import and later; NumPy itself stays as it is.
+While MXNet is imported, ``import numpy`` in its modules gives ``old_numpy()``, and they keep using
+it later. NumPy itself does not change.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from packaging.version import Version
 
 
 class _OldNumPy(ModuleType):
-    """NumPy with some names more."""
+    """NumPy with additional names."""
 
     def __getattr__(self, name: str) -> Any:
-        """What NumPy loads only when it is asked for."""
+        """Get a name that NumPy loads only on first use."""
         return getattr(np, name)
 
 
 def old_numpy() -> ModuleType:
-    """A module with the names of today's NumPy, and those removed names that it lacks."""
+    """A module with all names of today's NumPy, plus the removed names."""
     module = _OldNumPy("numpy", "NumPy with the names that MXNet 1.9.1 reads.")
     vars(module).update({**_removed_names(), **vars(np)})
     return module
 
 
 def _removed_names() -> dict[str, Any]:
-    """Names that MXNet reads and NumPy removed: in 1.20 and 1.24 (aliases), 2.0, 2.4 (functions).
+    """Names that MXNet uses and that NumPy removed in versions 1.20 to 2.4.
 
-    NumPy's release notes give the replacement of each.
+    NumPy's release notes name the replacements.
     """
     aliases = {"bool": np.bool_, "int": int, "compat": SimpleNamespace(basestring=str, unicode=str)}
     constants = {
@@ -70,7 +70,7 @@ def _msort(a: Any) -> Any:
 
 
 def _moved(name: str) -> Callable[..., NoReturn]:
-    """A financial function, which left NumPy in version 1.20 (NEP 32)."""
+    """A substitute for a financial function, which NumPy 1.20 removed (NEP 32)."""
 
     def moved(*args: Any, **kwargs: Any) -> NoReturn:
         raise NotImplementedError(
@@ -82,9 +82,9 @@ def _moved(name: str) -> Callable[..., NoReturn]:
 
 @contextmanager
 def imported_by_mxnet() -> Iterator[None]:
-    """Within the context, MXNet's modules, and they alone, import the old NumPy.
+    """Within this context, MXNet's modules import the old NumPy; other modules do not.
 
-    They also import ``distutils.version``, which Python 3.12 removed.
+    MXNet's modules also get ``distutils.version``, which Python 3.12 removed.
     """
     lent = {
         "numpy": old_numpy(),

@@ -1,4 +1,4 @@
-"""Every random number of a run: randomness, version 1.
+"""All random numbers of a run. This is version 1 of their definition.
 
 A stream is a Philox generator with key ``(seed, purpose)`` and counter ``(0, 0, a, b)``. No stream
 depends on an earlier one: the mask of step 2,349 is drawn without drawing the masks before it. So
@@ -25,7 +25,7 @@ from d2ldrop.core.checks import check_word
 
 
 class Purpose(IntEnum):
-    """The use of a stream, the second word of its key. New ones are appended, none renumbered."""
+    """The use of a stream: the second word of its key. Append new members; never renumber."""
 
     WEIGHTS = 1
     ORDER = 2
@@ -61,10 +61,12 @@ def dropout_mask(
 ) -> npt.NDArray[np.bool_]:
     """The definition of a mask: booleans of ``shape``, True with probability 1 - p.
 
-    Each element takes one byte of the stream. A byte below 256 p drops the element. A byte that
-    equals the integer part t of 256 p = t + f decides nothing yet: if f is not 0, it takes the
-    stream's next word, and drops the element if the word's upper 53 bits, as a fraction, are below
-    f. ``fast_masks.dropout_mask`` checks its arguments and is the one to use.
+    Let 256 p = t + f, with an integer t and 0 <= f < 1. Each element takes one byte of the stream.
+    A byte below t drops the element, and a byte above t keeps it. A byte equal to t is a tie. If f
+    is 0, a tie keeps the element. Otherwise each tie takes one word, in order, after all bytes. The
+    word's upper 53 bits are a fraction; below f, it drops the element.
+
+    Use ``fast_masks.dropout_mask``: it draws the same mask and checks its arguments.
     """
     if dropout in (0, 1):
         return np.full(shape, dropout == 0)

@@ -1,4 +1,4 @@
-"""``Recipe``: the hyper-parameters of a run. The command line's options are made of its fields."""
+"""``Recipe``: the hyper-parameters of a run. The command line takes its options from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUM_INPUTS, NUM_OUTPUTS = 784, 10
 
 
 def _field(default: Any, about: str, choices: Sequence[str] = (), kind: type | None = None) -> Any:
-    """A field that also tells the command line its meaning, its values and its type."""
+    """A field with the help text, the choices and the type of its command-line option."""
     metadata = {"about": about, "choices": choices, "kind": kind or type(default)}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -27,32 +27,35 @@ class Recipe:
     """The hyper-parameters of a run; the defaults are the book's (D2L 4.6, Chinese edition).
 
     ``d2ldrop.core.noise`` explains each ``noise``, ``schedule`` and ``scaling``.
-    ``weight_decay`` adds ``weight_decay * W`` to the gradient of each W, biases left alone: L2
-    as in the book's section 4.5; Krogh and Hertz, "A simple weight decay can improve
-    generalization" (NIPS 1991). ``max_norm`` bounds the norm of each unit's incoming weights, a
-    column of W, after each step: Srebro and Shraibman, "Rank, trace-norm and max-norm" (COLT
-    2005); Srivastava et al., "Dropout" (JMLR 15, 2014), section 5.1.
+
+    ``weight_decay`` adds ``weight_decay * W`` to the gradient of each W, but not to those of the
+    biases. This is the L2 penalty of the book's section 4.5. Source: Krogh and Hertz, "A simple
+    weight decay can improve generalization" (NIPS 1991).
+
+    ``max_norm`` limits the norm of each unit's incoming weights, a column of W, after each step.
+    Sources: Srebro and Shraibman, "Rank, trace-norm and max-norm" (COLT 2005); Srivastava et al.,
+    "Dropout" (JMLR 15, 2014), section 5.1.
 
     Raises:
-        TypeError: a value of the wrong type.
-        ValueError: a value out of range; the message names the field and what it takes.
+        TypeError: a value has the wrong type.
+        ValueError: a value is out of range; the message names the field and its valid values.
     """
 
     num_epochs: int = _field(10, "Passes over the training images.")
-    batch_size: int = _field(256, "Images a step; the last batch of an epoch may be smaller.")
+    batch_size: int = _field(256, "Images per step; the last batch of an epoch may be smaller.")
     lr: float = _field(0.5, "Learning rate of SGD.")
     num_hiddens: tuple[int, int] = _field((256, 256), "Units of the two hidden layers.")
-    dropout: tuple[float, float] = _field((0.2, 0.5), "Probability to drop, of each hidden layer.")
-    input_dropout: float = _field(0.0, "Probability to drop, of each pixel.")
-    noise: str = _field("dropout", "Noise in the hidden layers, of --dropout's strength.", NOISES)
+    dropout: tuple[float, float] = _field((0.2, 0.5), "Drop probability of each hidden layer.")
+    input_dropout: float = _field(0.0, "Drop probability of each pixel.")
+    noise: str = _field("dropout", "Noise in the hidden layers; --dropout is its strength.", NOISES)
     schedule: str = _field(
         "constant",
-        "When there is noise: constant, early:E (in the first E epochs), late:E (after them) or "
-        "linear:E (falling to none in E epochs).",
+        "Epochs with noise: constant (all), early:E (the first E), late:E (all after the first E) "
+        "or linear:E (the noise decreases to 0 over E epochs).",
     )
     scaling: str = _field(
         "inverted",
-        "Make up for what is dropped while training, or at test time as first published.",
+        "Compensate for dropped units in training (inverted) or at test time (original).",
         SCALINGS,
     )
     weight_decay: float = _field(0.0, "L2 penalty on the weights.")
@@ -63,12 +66,12 @@ class Recipe:
     dtype: str = _field("float32", "Dtype of weights and images.", ("float32", "float64"))
     rng: str = _field(
         "shared",
-        "Masks from the stream that all frameworks share, or from each framework's own generator.",
+        "Draw masks from the stream that all frameworks share, or from the framework's generator.",
         ("shared", "native"),
     )
 
     def __post_init__(self) -> None:
-        """Check every field; lists become tuples, NumPy scalars Python numbers."""
+        """Check every field; convert lists to tuples and NumPy scalars to Python numbers."""
         largest = sys.float_info.max
         values = {
             "num_epochs": check_positive(self.num_epochs, "num_epochs"),
@@ -101,7 +104,7 @@ class Recipe:
         self._check_together()
 
     def _check_together(self) -> None:
-        """Refuse fields that are right alone but not together."""
+        """Refuse fields that are valid alone but not together."""
         if self.noise in ("gaussian", "additive") and 1 in self.dropout:
             raise ValueError(
                 f"dropout must be below 1 with noise {self.noise!r}, whose variance is "
@@ -122,7 +125,7 @@ class Recipe:
         return (NUM_INPUTS, *self.num_hiddens, NUM_OUTPUTS)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON takes them; ``Recipe(**recipe.to_dict())`` is the recipe again."""
+        """The fields as JSON values; ``Recipe(**recipe.to_dict())`` restores the recipe."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self).items()
@@ -131,9 +134,9 @@ class Recipe:
 
 def _pair(value: Any, name: str) -> Sequence[Any]:
     if not isinstance(value, (tuple, list, np.ndarray)):
-        raise TypeError(f"{name} must be two values, one a hidden layer, got {value!r}")
+        raise TypeError(f"{name} must be two values, one per hidden layer, got {value!r}")
     if len(value) != 2:
-        raise ValueError(f"{name} must be two values, one a hidden layer, got {len(value)}")
+        raise ValueError(f"{name} must be two values, one per hidden layer, got {len(value)}")
     return list(value)
 
 
@@ -141,4 +144,4 @@ PRESETS = {
     "d2l-zh": Recipe(),
     "d2l-en": Recipe(lr=0.1, dropout=(0.5, 0.5)),
 }
-"""The book's numbers: the Chinese edition's, and those of the English edition 1.0 (section 5.6)."""
+"""The book's values: Chinese edition (section 4.6) and English edition 1.0 (section 5.6)."""

@@ -1,4 +1,4 @@
-"""NumPy on all cores: large arrays in blocks, a thread each; small ones as they are."""
+"""Run NumPy on all cores: split a large array into blocks, one thread per block."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from d2ldrop.core.machine import cores
 Result = TypeVar("Result")
 
 LARGE = 2**21
-"""Elements from which threads pay for themselves."""
+"""Number of elements from which threads are faster than one call."""
 NEAR = 2**20
-"""Elements to go over at a time, for they stay in a core's own cache until the next pass."""
+"""Elements per part. A part stays in the core's own cache from one pass to the next."""
 
 
 def in_blocks(function: Callable[[slice], Result], n: int, multiple: int = 1) -> list[Result]:
-    """What ``function`` returns for each block of range(n), in order: a block and a thread a core.
+    """Call ``function`` for each block of range(n); return the results in order.
 
-    Blocks begin at a multiple of ``multiple``. The calling thread takes the first one itself; the
-    others are new each time, for the system puts threads that it wakes onto one core, at times.
+    There is one block and one thread per core. Blocks begin at a multiple of ``multiple``. The
+    calling thread takes the first block. The other threads are new in each call, because the
+    system sometimes wakes several existing threads on the same core.
     """
     size = multiple * math.ceil(n / (cores() * multiple))
     first, *others = parts(slice(0, n), size)
@@ -39,9 +40,10 @@ def parts(block: slice, size: int) -> list[slice]:
 
 
 def by_rows(function: Callable[[slice | EllipsisType], object], shape: Sequence[int]) -> None:
-    """Call ``function`` with the rows of an array of ``shape``: all, ``...``, or some at a time.
+    """Call ``function`` with an index of rows: ``...`` for a small array, slices for a large one.
 
-    As few as a core keeps near it while ``function`` goes over them more than once.
+    A slice has about NEAR elements. They stay in the core's cache while ``function`` passes over
+    them several times.
     """
     n = math.prod(shape)
     if n < LARGE:

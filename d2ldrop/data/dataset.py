@@ -55,7 +55,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Which images to load; ``load`` looks for them.
+    """Which images to load; ``load`` finds and reads them.
 
     Attributes:
         dataset: "fashion-mnist"; "stand-in", images drawn by code; or "auto": Fashion-MNIST if it
@@ -130,9 +130,9 @@ def load_data(
 ) -> Dataset:
     """Load Fashion-MNIST or its stand-in.
 
-    Fashion-MNIST is searched in ``data_dir`` if given, else in the folder that the environment
-    variable D2LDROP_DATA_DIR names if it is set, else in the user's cache, in Debian's package
-    dataset-fashion-mnist and on the network, in this order.
+    If ``data_dir`` is given, only that folder is searched for Fashion-MNIST. Otherwise, if the
+    environment variable D2LDROP_DATA_DIR is set, only its folder is searched. Otherwise the user's
+    cache, Debian's package dataset-fashion-mnist and the network are searched, in this order.
 
     Arguments and errors are those of ``DataSource`` and ``DataSource.load``.
     """
@@ -140,7 +140,7 @@ def load_data(
 
 
 def as_dataset(data: Dataset | DataSource | str) -> Dataset:
-    """Return a Dataset as it is; load a DataSource or the dataset of that name.
+    """Return a Dataset unchanged; load a DataSource, or the dataset with that name.
 
     Errors are those of ``DataSource`` and ``DataSource.load``.
     """

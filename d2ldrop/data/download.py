@@ -23,7 +23,7 @@ MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds
-ATTEMPTS = 2  # times that each mirror is tried
+ATTEMPTS = 2  # per mirror
 
 
 def download(mirrors: Sequence[str] | None = None) -> Path:
@@ -74,7 +74,7 @@ def _fetch(file: IdxFile, folder: Path, mirrors: Sequence[str]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The reason of a mirror's failure, in a few words."""
+    """The reason why a mirror failed, in a few words."""
     import requests
 
     match error:

@@ -24,7 +24,7 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One of the four files, and what its unpacked content must be."""
+    """One of the four files, with the shape and the checksum of its unpacked content."""
 
     name: str
     shape: tuple[int, ...]
@@ -74,7 +74,7 @@ def find_fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Path |
     """The folder on this machine that holds the four files, or None.
 
     Raises:
-        DataError: ``data_dir``, or D2LDROP_DATA_DIR, is given but lacks a file.
+        DataError: ``data_dir`` or D2LDROP_DATA_DIR is set, but the folder lacks a file.
     """
     source = "data_dir" if data_dir is not None else "D2LDROP_DATA_DIR"
     chosen = data_dir if data_dir is not None else os.environ.get("D2LDROP_DATA_DIR") or None
@@ -107,7 +107,7 @@ def read_fashion_mnist(folder: Path) -> list[npt.NDArray[np.uint8]]:
 
     Raises:
         DataNotFoundError: ``folder`` lacks a file.
-        DataError: a file is truncated, corrupt, or another one; the message names it.
+        DataError: a file is truncated, corrupt or a different file; the message names it.
     """
     arrays = []
     for file in FILES:
@@ -122,7 +122,7 @@ def read_file(path: Path, file: IdxFile) -> npt.NDArray[np.uint8]:
     """The array in an IDX file: a magic number, the dimensions, then the bytes, all big-endian.
 
     Raises:
-        DataError: the content is not the one expected of ``file``; the message says why.
+        DataError: the content differs from the description in ``file``; the message says how.
     """
 
     def wrong(what: str) -> DataError:

@@ -68,7 +68,7 @@ def stand_in(
 
 
 def _split(size: int, seed: int, split: int) -> tuple[Images, Images]:
-    """The images and labels of split 0, training, or 1, test."""
+    """The images and labels of split 0 (training) or split 1 (test)."""
     # The row GRAIN is not used: the grain is read below as bytes, chunk by chunk.
     quantities = _Quantity.CUT + max(len(ranges) for _, ranges in _GARMENTS)
     drawn = np.stack([_uniform(size, seed, split, quantity) for quantity in range(quantities)])
@@ -124,7 +124,7 @@ def _wave(t: Float) -> Float:
 
 
 def _soft(depth: Float) -> Float:
-    """1 inside, 0 outside, a ramp one pixel wide at the edge."""
+    """1 inside, 0 outside, with a ramp one pixel wide at the edge."""
     cover: Float = np.clip(14 * depth + 0.5, 0, 1)
     return cover
 
@@ -143,7 +143,7 @@ def _top(
     neck: Float,
     front: Float,
 ) -> Float:
-    """A garment for the upper body: arms end at ``sleeve``, ``front`` darkens the opening."""
+    """A garment for the upper body; its arms end at ``sleeve``, ``front`` darkens the opening."""
     side: Float = np.abs(x)
     half = width - waist * np.maximum(1 - np.abs(2 * y), 0) + flare * np.maximum(y, 0)
     body = np.minimum(half - side, hem - y)
@@ -183,7 +183,7 @@ def _shoe(
     slant: Float,
     sole: Float,
 ) -> Float:
-    """A shoe that points left, ``height`` high; ``opening`` above 0 leaves only straps of it."""
+    """A shoe that points left, ``height`` high; an ``opening`` above 0 leaves only straps."""
     lift = ground - y
     arch = lift - heel * np.clip(x + 0.4, 0, 1)
     rise = toe * np.minimum(4 * x + 4, 1) + instep * (x + 0.9) + 4 * np.maximum(x - ankle, 0)

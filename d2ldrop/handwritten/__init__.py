@@ -1,7 +1,7 @@
 """Dropout forward and backward by hand: a binary classifier of three layers in plain NumPy.
 
 ``network`` is the lesson: forward pass, cost, backward pass. ``gradient_checking`` compares the
-gradients with finite differences, ``training`` trains the network, and ``toy_problem`` has data.
+gradients with finite differences, ``training`` trains the network, and ``toy_problem`` makes data.
 """
 
 from d2ldrop.handwritten.gradient_checking import gradient_check

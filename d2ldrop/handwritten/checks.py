@@ -1,4 +1,4 @@
-"""Check the arguments of ``handwritten``: an error names what was expected and what came."""
+"""Check the arguments of ``handwritten``. Errors name the expected and the given value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_keep_prob(keep_prob: KeepProb) -> tuple[float, float]:
 
 
 def check_rng(rng: object) -> None:
-    """Accept NumPy's generators, ``numpy.random`` itself, and anything with such a ``random``."""
+    """Accept NumPy's generators, ``numpy.random`` and any object with a similar ``random``."""
     # random.Random has a random() too, but it takes no shape.
     if not callable(getattr(rng, "random", None)) or isinstance(rng, random.Random):
         raise TypeError(f"rng must be numpy.random.default_rng(0) or the like, got {rng!r}")
@@ -65,7 +65,7 @@ def check_array(value: object, argument: str, shape: tuple[int | str, int | str]
         raise ValueError(f"{argument} must have shape {expected}, got {value.shape}")
     if not np.isfinite(value).all():
         raise ValueError(f"{argument} must be finite, got {value[~np.isfinite(value)][0]}")
-    return np.asarray(value)  # for an np.matrix, * would be the matrix product
+    return np.asarray(value)  # an np.matrix would use * for the matrix product
 
 
 def check_labels(Y: Array, m: int) -> Array:

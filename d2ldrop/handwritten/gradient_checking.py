@@ -17,8 +17,9 @@ def gradient_check(
     """The relative error of backward propagation (g) against central differences (g').
 
     Both are computed in float64 with the same masks: each forward pass starts a new generator from
-    ``seed``. Each bias of a hidden layer first changes by about 0.01. In a fresh network the biases
-    are 0. Then Z2 is exactly 0 where all units below are dropped, and ReLU has no derivative at 0.
+    ``seed``. Each bias of a hidden layer is first changed by about 0.01, because the biases of a
+    fresh network are 0. With b2 = 0, Z2 is exactly 0 where all units of the first hidden layer are
+    dropped, and ReLU has no derivative at 0.
 
     Args:
         parameters, X, Y, keep_prob: as in the forward and the backward pass.
@@ -29,7 +30,7 @@ def gradient_check(
         right, except in the rare case that a Z crosses 0 within one step of 1e-6.
 
     Raises:
-        TypeError, ValueError: as the forward and the backward pass, and for a bad ``seed``.
+        TypeError, ValueError: as in the forward and the backward pass, and for a bad ``seed``.
 
     >>> from d2ldrop.handwritten import initialize_parameters, toy_data
     >>> X, Y = toy_data(20, seed=0)
@@ -45,11 +46,11 @@ def gradient_check(
         b += 0.01 * nudge.standard_normal(b.shape)
 
     def forward() -> Cache:
-        rng = np.random.default_rng(seed)  # a new one: the same masks every time
+        rng = np.random.default_rng(seed)  # a new generator: the same masks
         return network.forward_propagation_with_dropout(X, theta, keep_prob, rng=rng)[1]
 
     def cost() -> float:
-        Z3 = forward()[10]  # from Z3: 1 - A3 would round off digits that the difference needs
+        Z3 = forward()[10]  # use Z3: 1 - A3 would lose digits that the difference needs
         return float(np.mean(np.logaddexp(0, Z3) - Y * Z3))
 
     gradients = network.backward_propagation_with_dropout(X, Y, forward(), keep_prob)

@@ -89,7 +89,7 @@ def train(
         seed: chooses the initial weights and all masks, an integer in [0, 2**64).
 
     Returns:
-        The trained parameters; and the cost of each iteration, before its update, with its masks.
+        The trained parameters, and the cost of each iteration with its masks, before its update.
 
     Raises:
         TypeError: an argument has the wrong type.

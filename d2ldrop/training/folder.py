@@ -1,4 +1,4 @@
-"""The folders of runs: their files, who may write there, and how a run goes on.
+"""The folders of runs: their files, the checks before writing, and how a run is resumed.
 
 ``out/name/`` (``NamedFolder``) belongs to one run, comparison, experiment or benchmark. Each
 backend that trains has a folder of its own inside (``RunFolder``). Every file is written whole or
@@ -27,7 +27,7 @@ from d2ldrop.training.run import EpochResult, Run, RunIdentity
 FORMAT = 1
 PARAM_NAMES = ("W1", "b1", "W2", "b2", "W3", "b3")
 MARKERS = {"comparison": "summary.json", "experiment": "plan.json", "benchmark": "bench.json"}
-"""The file by which a NamedFolder of each kind is recognised; a single run has none."""
+"""The file that identifies each kind of NamedFolder; a single run has no such file."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class NamedFolder:
         *,
         resume: bool = False,
     ) -> NamedFolder:
-        """The folder ``out/name``, if this ``kind`` may write there; nothing is written yet.
+        """Return the folder ``out/name`` if this ``kind`` may write there. This writes nothing.
 
         Args:
             kind: "run", "comparison", "experiment" or "benchmark".
             out: the folder of all runs.
-            name: the folder's name; the time if not given.
-            resume: go on with what the folder holds.
+            name: the folder's name; the current time if not given.
+            resume: continue what the folder holds.
 
         Raises:
             ValueError: ``name`` is not a plain folder name; with ``resume``, the folder does not
@@ -90,13 +90,13 @@ class NamedFolder:
         return content
 
     def write(self, content: Mapping[str, Any]) -> None:
-        """Write the kind's marker file; the fields of its identity are among ``content``."""
+        """Write the kind's marker file; ``content`` includes the fields of its identity."""
         write_json(self.path / MARKERS[self.kind], content)
 
     def refuse_other(self, asked: Mapping[str, Any]) -> None:
         """Raise ValueError if a field of the marker file differs from ``asked``.
 
-        Fields that the file lacks are not compared; fields that its recipe lacks have the defaults.
+        A field that the file lacks is not compared. A field that its recipe lacks has its default.
         """
         kept = self.read()
         if kept is not None:
@@ -109,7 +109,7 @@ class NamedFolder:
             for folder in sorted(self.path.iterdir()):
                 RunFolder(folder).refuse_overwrite()
         for kind in self._held():
-            if kind == "benchmark":  # it cannot be resumed
+            if kind == "benchmark":  # a benchmark cannot be resumed
                 raise FileExistsError(
                     f"{self.path} holds a benchmark: choose another folder (--name)"
                 )
@@ -121,7 +121,7 @@ class NamedFolder:
                 f"there is no run {self.path} to go on with: leave out resume (--resume), or give "
                 "the name (--name) of a run"
             )
-        together = ("run", "comparison")  # a comparison may go on with a single run, and vice versa
+        together = ("run", "comparison")  # a comparison may resume a single run, and vice versa
         for kind in self._held():
             if kind != self.kind and not (kind in together and self.kind in together):
                 raise ValueError(
@@ -170,7 +170,7 @@ class RunFolder:
         return result
 
     def save_checkpoint(self, run: Run) -> None:
-        """Keep all that is needed to continue after the last epoch of ``run``."""
+        """Write a checkpoint from which ``run`` can continue after its last epoch."""
         tensors = {**run.weights, "trace": run.trace}
         write_bytes(self.checkpoint, save(tensors, {"run": dump_json(_with_format(run))}))
 
@@ -184,7 +184,7 @@ class RunFolder:
         self.checkpoint.unlink(missing_ok=True)
 
     def restore(self, run: Run) -> None:
-        """Set ``run`` to the end or the checkpoint of the folder's run, if there is one.
+        """Load the folder's finished run or checkpoint into ``run``, if there is one.
 
         Raises:
             ValueError: the folder holds another run; the message names the first difference.
@@ -216,8 +216,8 @@ def first_difference(
 ) -> tuple[str, Any, Any] | None:
     """The first field of ``asked`` that differs in ``kept``: its name and both values.
 
-    Fields of a nested mapping are compared one by one. A field that ``kept`` lacks is no
-    difference: it comes from an older version, or is not known.
+    Fields of a nested mapping are compared one by one. A field that ``kept`` lacks is not
+    compared: an older version wrote ``kept``, or the value is unknown.
     """
     for name, value in asked.items():
         if name not in kept:

@@ -1,7 +1,7 @@
 """The two implementations that the loop trains: from scratch and concise, as the book calls them.
 
-Each is made anew for every epoch, from the weights that the previous epoch reached. So a schedule
-can change the dropout, and a run that is killed between two epochs loses nothing.
+A new model is built for every epoch, from the weights of the previous epoch. So a schedule can
+change the dropout, and a run that is killed between two epochs loses nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Chunk(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """Results of a chunk of k steps, before each update."""
+    """Results of a chunk of k steps; each step computes them before its update."""
 
     losses: npt.NDArray[np.float64]
     """Shape (k,)."""
@@ -62,7 +62,7 @@ class Model(Protocol):
 
 
 class _StepByStep:
-    """Takes the steps of a chunk one by one; a subclass takes one step."""
+    """Takes the steps of a chunk one by one; subclasses define a single step."""
 
     def __init__(
         self, backend: Backend[Any], weights: Weights, recipe: Recipe, epoch: int, device: str
@@ -71,7 +71,7 @@ class _StepByStep:
         self.names = list(weights)
 
     def train(self, chunk: Chunk) -> Trained:
-        """Take each step; read the results afterwards, so that a framework need not wait."""
+        """Take all steps, then read the results: reading makes Python wait for the framework."""
         taken = [self._step(*batch) for batch in zip(*chunk, strict=True)]
         to_numpy = self.backend.to_numpy
         return Trained(
@@ -96,7 +96,7 @@ class _StepByStep:
 
 
 class Scratch(_StepByStep):
-    """The backend's functions from scratch: every noise and every regulariser."""
+    """The backend's functions from scratch; they support every noise and every regulariser."""
 
     def __init__(
         self, backend: Backend[Any], weights: Weights, recipe: Recipe, epoch: int, device: str
@@ -150,7 +150,7 @@ class CompiledScratch(Scratch):
         self.train_steps = train_steps
 
     def train(self, chunk: Chunk) -> Trained:
-        """Take the steps of a whole chunk; a smaller batch is not worth another compilation."""
+        """Take all steps in one call; run a smaller last batch uncompiled, to compile only once."""
         n = chunk.labels.shape[1]
         if n < self.recipe.batch_size:
             return super().train(chunk)
@@ -251,7 +251,7 @@ def make_model(
 
 
 def recipe_for(backend: str, recipe: Recipe, implementation: str) -> Recipe:
-    """The recipe as ``implementation`` runs it: concise draws from the framework's generator.
+    """The recipe that ``implementation`` runs; concise always uses the framework's generator.
 
     Raises:
         ValueError: an unknown implementation, or one that does not support the recipe.
@@ -263,8 +263,8 @@ def recipe_for(backend: str, recipe: Recipe, implementation: str) -> Recipe:
     if implementation == "scratch":
         if recipe.rng == "native" and recipe.noise not in ("dropout", "none"):
             raise ValueError(
-                f"rng must be 'shared' with noise {recipe.noise!r}: a backend draws nothing but "
-                "dropout's masks by itself, got 'native'"
+                f"rng must be 'shared' with noise {recipe.noise!r}: a backend itself "
+                "draws only dropout masks, got 'native'"
             )
         return recipe
     _check_concise(backend, recipe)

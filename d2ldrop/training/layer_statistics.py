@@ -1,7 +1,7 @@
 """Statistics of the hidden layers after an epoch: the effect of dropout on the activations.
 
-NumPy computes them from the weights that the framework has reached, on the test images, with and
-without the epoch's noise. So every framework has the same definition and the same masks.
+NumPy computes them from the framework's weights on the test images, with and without the epoch's
+noise. So every framework has the same definition and the same masks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from d2ldrop.prediction import scale_weights
 from d2ldrop.training.step_noise import draw_noise, drop_pixels
 
 RECORDS = ("activations",)
-"""The names of what a run can record beside its metrics."""
+"""Names of the data that a run can record in addition to its metrics."""
 
 
 class LayerStatistics(TypedDict):
@@ -60,8 +60,9 @@ def hidden_statistics(
 ) -> EpochActivations:
     """The statistics of both hidden layers on images X (n, 784), floating-point.
 
-    Activations are what the next layer gets: after ReLU and, in training mode, after the noise,
-    pixel dropout included. The masks are the shared ones of step ``last_step``, drawn for n images.
+    Activations are the inputs of the next layer: after ReLU and, in training mode, after the noise.
+    Training mode includes pixel dropout. The masks are the shared ones of step ``last_step``, drawn
+    for n images.
     With scaling "original", evaluation uses the scaled weights, as a prediction does.
     """
     shared = replace(recipe, rng="shared")
@@ -77,7 +78,7 @@ def hidden_statistics(
 
 
 def _activations(weights: Weights, X: npt.NDArray[Any], noise: Noise) -> list[npt.NDArray[Any]]:
-    """What the second and the third linear layer get, in NumPy."""
+    """The inputs of the second and the third linear layer, computed by NumPy."""
     dropout_layer = get_backend("numpy").dropout_layer
     W1, b1, W2, b2, W3, _ = weights.values()
     H1, W2 = noise_layer(dropout_layer, np.maximum(X @ W1 + b1, 0), W2, noise[0])

@@ -1,7 +1,7 @@
-"""The one loop that trains every backend: batches, noise, steps and metrics.
+"""The training loop of all backends: batches, noise, steps and metrics.
 
-A backend does the framework's part. Everything here is the same for all of them, and so are the
-numbers: weights, batch order and masks come from ``core.randomness``.
+A backend does the framework's part. Everything here is the same for all backends. They also share
+the initial weights, the batch order and the masks, which come from ``core.randomness``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ OnEpoch = Callable[[EpochResult], None]
 CHUNK = 18 * 256
 """Images in one chunk of steps: with the book's batch size an epoch is 13 chunks and a remainder.
 
-A chunk's results are read together at its end. Reading one loss per step would wait for a device
-that still computes; reading none would let MXNet queue a whole epoch in memory."""
+The results of a chunk are read together at its end. Reading each loss after its step would make
+Python wait for the device. Reading nothing would let MXNet queue a whole epoch in memory."""
 
 
 def train(
@@ -55,8 +55,8 @@ def train(
     Args:
         backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".
         recipe: the hyper-parameters; the book's if not given.
-        implementation: "scratch", the book's functions, or "concise", the framework's own layers
-            and optimiser. Those draw their own masks, so that ``rng`` becomes "native".
+        implementation: "scratch" (the book's functions) or "concise" (the framework's own layers
+            and optimiser). Concise layers draw their own masks, so ``rng`` becomes "native".
         data: a Dataset, a DataSource, or a dataset's name: "auto", "fashion-mnist" or "stand-in".
         device: "cpu", "gpu" or "gpu:N".
         folder: the folder of the run (docs/run-folder.md). Without it nothing is written. After
@@ -64,7 +64,7 @@ def train(
         resume: continue the run in ``folder``; a finished run is returned unchanged.
         record: ("activations",) records statistics of the hidden layers after each epoch in
             ``Run.activations`` (see ``d2ldrop.training.layer_statistics``).
-        on_step: called after each step with the steps done and the steps in all.
+        on_step: called after each step with the number of steps done and the total number.
         on_epoch: called with each epoch's result.
 
     Returns:
@@ -105,7 +105,7 @@ def begin_run(
     device: str = "cpu",
     record: Sequence[str] = (),
 ) -> tuple[Backend[Any], Run, Dataset]:
-    """The backend, its run before the first epoch, with initial weights, and the data.
+    """Prepare a run: return the backend, a run with initial weights and no epochs, and the data.
 
     Arguments and errors are those of ``train``.
     """
@@ -128,7 +128,7 @@ def begin_run(
 def train_epochs(
     backend: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None = None
 ) -> Iterator[EpochResult]:
-    """Train the epochs that ``run`` still lacks; after each, ``run`` is up to date."""
+    """Train the remaining epochs of ``run``; update ``run`` and yield a result after each."""
     recipe = run.recipe
     test_X = to_network(data.test_images, recipe.dtype)
     for epoch in range(len(run.history), recipe.num_epochs):
@@ -200,7 +200,7 @@ def train_chunks(
     order, n = batch_order(recipe.seed, epoch, len(data.train_images)), recipe.batch_size
     total = steps_per_epoch(data, recipe)
     end = total if num_steps is None else min(num_steps, total)
-    whole = min(end, len(order) // n)  # steps on n images; a last one may have fewer
+    whole = min(end, len(order) // n)  # batches of n images; the last batch may be smaller
     size = max(1, CHUNK // n)
     bounds = [*range(0, whole, size), whole, *([end] if whole < end else [])]
     for first, stop in pairwise(bounds):
@@ -221,9 +221,9 @@ def weights_after(
     device: str = "cpu",
     on_step: OnStep | None = None,
 ) -> Weights:
-    """The weights after ``num_steps`` steps from ``weights``, over as many epochs as that takes.
+    """Take ``num_steps`` steps from ``weights``, over several epochs if needed; return the weights.
 
-    For comparing weights: no metrics, no evaluation, nothing written.
+    It serves to compare weights: it computes no metrics and writes no files.
     """
     recipe = recipe_for(backend, recipe, implementation)
     done = 0
@@ -249,7 +249,7 @@ def evaluate(
     """Mean softmax cross-entropy and accuracy of weights on the test images, without dropout.
 
     Raises:
-        ValueError, ImportError, DataError: as ``train``.
+        ValueError, ImportError, DataError: as in ``train``.
     """
     module = get_backend(backend)
     device = check_device(module, backend, device)
@@ -269,7 +269,7 @@ def _accuracy(logits: npt.NDArray[Any], labels: npt.NDArray[np.uint8]) -> float:
 def peak_rss_bytes() -> int:
     """The most memory that this process has held so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # of this program alone; getrusage counts the parent's from before exec too
+    if status.exists():  # getrusage would include the parent's memory before exec
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(fields["VmHWM"].split()[0]) * 1024
     import resource

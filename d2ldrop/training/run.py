@@ -36,7 +36,7 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """Everything that a run is: two runs with equal ``deciding`` fields give the same numbers.
+    """The identity of a run. Two runs with equal ``deciding`` fields give the same numbers.
 
     Attributes:
         backend: the framework's import name.
@@ -49,7 +49,7 @@ class RunIdentity:
         train_size: number of training images.
         test_size: number of test images.
         record: what the run records in addition, such as "activations".
-        numpy_version: NumPy's version; None in old files that lack it, like the following fields.
+        numpy_version: NumPy's version. This field and the next ones are None in old files.
         python_version: Python's version.
         d2ldrop_version: this package's version.
         environment: the environment variables that ``core.machine`` records.
@@ -83,7 +83,7 @@ class RunIdentity:
         device: str,
         record: Sequence[str],
     ) -> RunIdentity:
-        """The identity of a run that begins in this process; its framework is imported already."""
+        """The identity of a run that begins in this process, after its framework was imported."""
         return cls(
             backend=backend,
             implementation=implementation,
@@ -103,7 +103,7 @@ class RunIdentity:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON; dtype and seed stand beside the recipe, too."""
+        """The fields as JSON values; dtype and seed also appear outside the recipe."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         recipe = {
             "dtype": self.recipe.dtype,
@@ -117,7 +117,7 @@ class RunIdentity:
         """The identity in a ``result.json``; missing fields take their defaults.
 
         Raises:
-            KeyError: a field is missing that every version of the format has.
+            KeyError: a field that every version of the format has is missing.
         """
         known = {field.name for field in fields(cls)} & values.keys()
         kept = {name: values[name] for name in known}
@@ -132,9 +132,9 @@ class RunIdentity:
         )
 
     def deciding(self) -> dict[str, Any]:
-        """The fields that decide the run's numbers, without those that an old file lacks.
+        """The fields that determine the run's numbers, except those that an old file lacks.
 
-        The machine and Python's version are recorded and decide nothing.
+        The machine and Python's version are recorded but do not determine the numbers.
         """
         values = {
             "backend": self.backend,
@@ -160,7 +160,7 @@ class Run:
     """A training run; it is complete after ``recipe.num_epochs`` epochs.
 
     Attributes:
-        identity: what was run.
+        identity: the settings of the run.
         weights: W1 (784, h1), b1 (h1,), W2 (h1, h2), b2 (h2,), W3 (h2, 10), b3 (10,).
         trace: the loss of each step (nats), float64, shape (steps,).
         history: the result of each epoch.
@@ -251,10 +251,11 @@ def expected_identity(
     environment: Mapping[str, str],
     data: Dataset | None = None,
 ) -> dict[str, Any]:
-    """What is known of ``RunIdentity.deciding`` before the run's worker starts.
+    """The fields of ``RunIdentity.deciding`` that are known before the run's worker starts.
 
-    ``recipe`` is ``recipe_for``'s, ``environment`` the worker's. Without ``data`` the result says
-    nothing about the dataset, so that a run can be refused before data are loaded.
+    ``recipe`` is the result of ``recipe_for``, and ``environment`` is the worker's environment.
+    Without ``data`` the fields of the dataset are left out: a run can be refused before data are
+    loaded.
     """
     values: dict[str, Any] = {
         "backend": backend,

@@ -1,4 +1,4 @@
-"""The noise of one training step, as a recipe defines it, drawn by NumPy for every framework."""
+"""Draw the noise of one training step for a recipe. NumPy draws it for every framework."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _draw(recipe: Recipe, p: float, step: int, site: int, n: int) -> LayerNoise:
         "dropconnect": ((width, next_width), Purpose.DROPCONNECT, "weights"),
     }[recipe.noise]
     mask = dropout_mask(shape, p, seed=recipe.seed, step=step, site=site, purpose=purpose)
-    # Scaled here, once per step: a framework would scale twice, to compute and to differentiate.
+    # Scale once, here: a framework would scale twice, in the forward and the backward pass.
     kept = 1 if recipe.scaling == "original" or p == 1 else 1 - p
     return LayerNoise(p, scaled(mask, kept, recipe.dtype), kind)
 
@@ -65,8 +65,8 @@ def _draw(recipe: Recipe, p: float, step: int, site: int, n: int) -> LayerNoise:
 def drop_pixels(X: npt.NDArray[Any], recipe: Recipe, epoch: int, step: int) -> npt.NDArray[Any]:
     """A batch of images X (n, 784) with the shared stream's dropout on the pixels.
 
-    Srivastava et al. (2014), appendix A.4; as masking noise Vincent et al., "Extracting and
-    composing robust features with denoising autoencoders" (ICML 2008).
+    Sources: Srivastava et al. (2014), appendix A.4; Vincent et al., "Extracting and composing
+    robust features with denoising autoencoders" (ICML 2008), who call it masking noise.
     """
     p = input_rate(recipe, epoch)
     if p == 0:

@@ -141,11 +141,11 @@ def test_a_failing_worker_is_an_error_and_status_1(tmp_path: Path) -> None:
         (("train", "numpy", "--dataset", "fashion-mnist", "--data-dir", "."), "lacks train-images"),
         (("evaluate", "no.safetensors", "--backend", "numpy"), "no weights at no.safetensors"),
         (("evaluate", "no.safetensors"), "Missing option '--backend'"),
-        (("train", "numpy", "--max-norm", "-2"), "max_norm must be a positive finite number"),
+        (("train", "numpy", "--max-norm", "-2"), "--max-norm must be a positive finite number"),
         (("train", "numpy", "--impl", "concise", "--noise", "unit"), "cannot do noise 'unit'"),
         (("train", "numpy", "--record", "activation"), "'activation' is not 'activations'"),
         (("data", "--data-dir", "."), "lacks train-images"),
-        (("data", "--data-dir", ".", "--download"), "goes without --data-dir"),
+        (("data", "--data-dir", ".", "--download"), "leave out --data-dir"),
     ],
 )
 def test_bad_arguments(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -234,7 +234,7 @@ def test_a_broken_framework_raises_its_own_error(tmp_path: Path) -> None:
         (
             "tensorflow",
             "libtensorflow_cc.so.2",
-            "the system package that has it, or the framework again",
+            "the system package that contains it, or reinstall the framework",
         ),
     ],
 )

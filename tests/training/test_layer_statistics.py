@@ -105,7 +105,7 @@ def test_they_are_in_the_run_folder_and_survive_a_kill(tmp_path: Path) -> None:
     assert len(saved["activations"]) == 3
     with pytest.raises(KeyboardInterrupt):
         run("killed", on_epoch=stop)
-    with pytest.raises(ValueError, match="records activations where this one does not, or"):
+    with pytest.raises(ValueError, match="holds a run with record"):
         run("killed", resume=True, record=[])
     assert run("killed", resume=True).activations == whole.activations
     plain = run("plain", record=[])

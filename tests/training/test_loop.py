@@ -51,7 +51,7 @@ def test_dropout_1_trains_the_last_bias_alone(backend: Backend[Any], backend_nam
 
 def test_a_device_that_is_not_there_is_refused(backend: Backend[Any], backend_name: str) -> None:
     with pytest.raises(
-        ValueError, match=rf"device 'gpu:7' is none that {backend_name} can use here"
+        ValueError, match=rf"{backend_name} cannot use device 'gpu:7' here: expected one of cpu"
     ):
         small_run(backend_name, device="gpu:7")
     with pytest.raises(ValueError, match="device must be cpu, gpu or gpu:N, got 'tpu'"):
