@@ -3,7 +3,7 @@
 # make test          run the static checks, then all tests
 # make test-oldest   run the quick tests on the oldest versions that pyproject.toml admits
 # make lint          run the static checks
-# make docs-tables   write the tables of the documentation again
+# make docs-tables   rewrite the tables of the documentation
 # make lock          compute requirements.lock again
 # make help          print this list
 #
@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST := .venv-oldest
 
-# Of $(2), the first Python from 3.11 to 3.$(1) that works: a name may be a shim that leads nowhere.
+# The first name in $(2) that starts a Python from 3.11 to 3.$(1). Names are tried, because a shim may be broken.
 SUPPORTED = import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(1)))
 first = $(shell for python in $(2); do \
 	"$$python" -c '$(call SUPPORTED,$(1))' 2> /dev/null && echo "$$python" && break; done)
@@ -22,11 +22,11 @@ first = $(shell for python in $(2); do \
 ifeq ($(origin PYTHON),undefined)
 PYTHON := $(call first,13,$(wildcard $(BIN)/python) python3.13 python3.12 python3.11 python3)
 else ifneq ($(shell cat $(READY) 2> /dev/null),$(shell $(PYTHON) --version 2> /dev/null))
-.PHONY: $(READY) # .venv is missing, or has another Python
+.PHONY: $(READY) # .venv is missing or has another Python
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# Where all five have wheels, a framework that is missing in the tests is a failure, not a skip.
+# On this machine all five frameworks have wheels, so the tests fail if one is missing.
 ifeq ($(shell uname -sm),Linux x86_64)
 export D2LDROP_TEST_BACKENDS ?= numpy torch tensorflow mxnet paddle
 endif
@@ -36,9 +36,9 @@ endif
 
 setup: $(READY)
 
-# MXNet's metadata asks for NumPy below 2, and MXNet runs without it: so pip installs the lock as it
-# is, without dependencies, and the check below accepts that one line. A CUDA build of PyTorch has
-# dependencies of its own, which pip adds; a CPU build has none.
+# MXNet's metadata requires NumPy below 2, but MXNet runs with NumPy 2. So pip installs the lock without
+# dependencies, and the check below accepts that one conflict. If PyTorch is a CUDA build, pip adds the
+# dependencies of that build.
 $(READY): requirements.lock pyproject.toml
 	@"$(PYTHON)" -c '$(call SUPPORTED,13)' 2> /dev/null || { \
 		found=$$("$(or $(PYTHON),python3)" --version 2> /dev/null || echo no Python); \
@@ -73,12 +73,12 @@ docs-tables: $(READY)
 help:
 	@sed -n 's/^# \(make .*\)/\1/p; s/^# \(PYTHON=.*\)/\1/p' $(firstword $(MAKEFILE_LIST))
 
-# The notebooks, each in a process of its own, then the tests; their line is the last.
+# First the notebooks, each in its own process, then the tests, whose summary is the last line.
 test: $(READY) lint
 	OMP_WAIT_POLICY=passive $(BIN)/pytest --nbmake --nbmake-timeout=600 -n 2 notebooks/*.ipynb notebooks/zh/*.ipynb
 	$(BIN)/pytest
 
-# NumPy 1.26, which MXNet asks for, has no wheel for Python 3.13.
+# MXNet requires NumPy 1.26, which has no wheel for Python 3.13.
 $(OLDEST)/.ready: pyproject.toml $(READY)
 	$(call first,12,python3.11 python3.12 python3 $(PYTHON)) -m venv --clear $(OLDEST)
 	$(BIN)/uv pip compile --quiet --no-config --resolution lowest-direct --python $(OLDEST) \
@@ -89,7 +89,7 @@ $(OLDEST)/.ready: pyproject.toml $(READY)
 
 test-oldest: $(OLDEST)/.ready
 	D2LDROP_TEST_BACKENDS="numpy mxnet" $(OLDEST)/bin/python -m pytest -m "not slow" \
-		-W ignore::DeprecationWarning # old packages use what newer ones they stand on have deprecated
+		-W ignore::DeprecationWarning # old packages use deprecated functions of newer ones
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \

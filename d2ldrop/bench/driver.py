@@ -37,22 +37,22 @@ def run_benchmark(
     """Run a benchmark on several frameworks and write ``bench.json``.
 
     Args:
-        kind: "train", an epoch of training; "layer", ``dropout_layer``; "startup", processes; or
-            "growth", the cost of an image by batch size, width and dtype.
-        backends: their names; if not given, all usable ones.
+        kind: "train" times an epoch of training, "layer" ``dropout_layer``, "startup" the start of
+            processes, and "growth" the cost of an image by batch size, width and dtype.
+        backends: names; if not given, all usable backends.
         data: the images; they are loaded after all arguments are checked.
-        rounds: how often each contender is timed, 1 to 1,000.
+        rounds: the number of timings per contender, 1 to 1,000.
         options: the settings of the workers.
         out: the folder of all runs.
-        name: the folder under ``out``; the time if not given.
-        on_event: called as workers report.
+        name: the folder under ``out``; the current time if not given.
+        on_event: called with each report of a worker.
 
     Returns:
-        The content of ``bench.json``. A framework that fails is an entry with "error".
+        The content of ``bench.json``. If a framework fails, its entry contains "error".
 
     Raises:
         ValueError, TypeError, ImportError, DataError: a bad argument; nothing was measured.
-        FileExistsError: the folder holds results already.
+        FileExistsError: the folder already contains results.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")

@@ -1,4 +1,4 @@
-"""What the figures of a worker depend on: processor, threads, libraries, versions."""
+"""The conditions of a measurement: processor, threads, libraries, versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from d2ldrop.core.machine import cores, processor, recorded_environment
 def machine_of_worker(backend: str) -> dict[str, Any]:
     """Describe the machine and the libraries of this process, which has imported ``backend``.
 
-    "cores" are those that the process may use.
+    "cores" is the number of cores that the process may use.
     """
     libraries = [
         {

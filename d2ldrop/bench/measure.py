@@ -39,7 +39,7 @@ class BenchmarkJob(Job):
 
     Attributes:
         kind: "train", "layer" or "growth".
-        rounds: how often each contender is timed.
+        rounds: the number of timings per contender.
         shared: the images.
     """
 
@@ -54,15 +54,15 @@ class BenchmarkJob(Job):
 
 
 OnProgress = Callable[..., None]
-"""Called with ``done`` and ``total``, the parts of the measurement."""
+"""Called with ``done`` and ``total``: the finished and all parts of the measurement."""
 
 
 def measure_training(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
     """Time an epoch of d2ldrop's trainer, of the usual trainers, and of the products alone.
 
-    "memory_over_import_bytes" is the peak memory after one epoch minus that after the import.
+    "memory_over_import_bytes" is the peak memory after one epoch minus the peak after the import.
     """
-    # One epoch for the memory, one for the warm-up, and the rounds.
+    # One epoch measures memory, one is the warm-up, and the others are timed.
     recipe = replace(Recipe(), num_epochs=job.rounds + 2)
     peers = _peers(job.backend)
     before = peak_rss_bytes()
@@ -116,7 +116,7 @@ def _own_dropout(peers: Any, X: Any, p: float, backward: bool) -> None:
 
 
 def measure_growth(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
-    """Measure the seconds of one image by batch size, by hidden width and by dtype."""
+    """Measure the seconds per image by batch size, by hidden width and by dtype."""
     data = job.shared.load()
     plain = Recipe()
     varied = [
@@ -147,7 +147,7 @@ def measure_growth(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]
 
 
 def _seconds_per_step(steps: Iterator[int], number: int) -> float:
-    """Return the seconds of one step, averaged over ``number`` chunks of steps."""
+    """Return the seconds per step, averaged over ``number`` chunks of steps."""
     start = time.perf_counter()
     taken = sum(next(steps) for _ in range(number))
     return (time.perf_counter() - start) / taken

@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return an epoch of matrix products for each way that PyTorch has."""
+    """Return one function per way of multiplying in PyTorch: an epoch of matrix products."""
     images, Ws = torch.from_numpy(X), [torch.tensor(W) for W in weights]
 
     def matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:

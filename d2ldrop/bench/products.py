@@ -1,7 +1,7 @@
 """The lower bound: the matrix products of a training step and nothing else.
 
-A step has eight products: three in the forward pass, two that pass gradients back through the
-layers, three for the gradients of the weights. Images are read in order, and weights do not change.
+A step has eight products: three in the forward pass, two for the gradients of the hidden layers,
+and three for the gradients of the weights. Images are read in order, and weights do not change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MatMul = Callable[[Any, Any, bool, bool], Any]
 
 
 def step_of_products(matmul: MatMul, x: Any, weights: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the products for the gradients of W3, W2, W1; x has the shape (n, 784)."""
+    """Return the products for the gradients of W3, W2, W1; x is (n, 784)."""
     W1, W2, W3 = weights
     z1 = matmul(x, W1, False, False)
     z2 = matmul(z1, W2, False, False)

@@ -1,4 +1,4 @@
-"""How long a process takes to start: Python, d2ldrop, a framework, and its backend."""
+"""Times the start of processes: Python, d2ldrop, a framework, and its backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def time_startup(backend: str, python: str, environment: Mapping[str, str], roun
         backend: the framework's import name.
         python: the interpreter.
         environment: all environment variables of the processes.
-        rounds: how often each process is timed.
+        rounds: the number of timings per process.
 
     Raises:
         subprocess.CalledProcessError: a process failed.

@@ -22,7 +22,7 @@ def measured(summary: dict[str, Any]) -> Results:
 
 
 def floor_of(timings: dict[str, list[float]]) -> str:
-    """Return the path with the fastest products: the lower bound."""
+    """Return the name of the fastest products: the lower bound."""
     paths = [name for name in timings if name.startswith("products: ")]
     return min(paths, key=lambda name: statistics.median(timings[name]))
 

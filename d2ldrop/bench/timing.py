@@ -1,4 +1,4 @@
-"""Timing in turn: every contender runs once per round, so a slow phase meets all of them."""
+"""Timing in turn: every contender runs once per round, so a slow phase affects all of them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def in_turn(
 ) -> Timings:
     """Return the seconds of each contender in each round, after one round of warm-up.
 
-    The order is A B C A B C …. A contender returns its own seconds, so it can leave out work that
-    is not to be timed. ``on_round`` is called with the number of each round; the warm-up is 0.
+    The order is A B C A B C …. A contender returns its own seconds, so it can exclude work from
+    the timing. ``on_round`` is called with the number of each round; the warm-up is 0.
     """
     timings: Timings = {name: [] for name in contenders}
     for number in range(rounds + 1):
@@ -53,5 +53,5 @@ def spread(values: list[float]) -> tuple[float, float, float]:
 
 
 def ratios(numerator: list[float], denominator: list[float]) -> list[float]:
-    """Return the ratio of both values of each round."""
+    """Return the ratio of the two values of each round."""
     return [a / b for a, b in zip(numerator, denominator, strict=True)]

@@ -32,7 +32,7 @@ def backends(pythons: dict[str, str]) -> None:
     for column in ("backend", "framework", "version", "state", "devices"):
         table.add_column(column, overflow="fold")
     with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
-        # The bar is shown on a terminal only; each framework takes one or two seconds.
+        # Each framework takes one or two seconds. The bar is shown only on a terminal.
         for name in tqdm(names, "starting each", leave=False, disable=None):
             log = Path(folder) / f"{name}.log"
             table.add_row(name, title(name), *_probe(name, pythons, log))
@@ -40,7 +40,7 @@ def backends(pythons: dict[str, str]) -> None:
 
 
 def _probe(name: str, pythons: dict[str, str], log: Path) -> tuple[str, str, str]:
-    """Version, state and devices of a framework, which is imported in a process of its own."""
+    """Version, state and devices of a framework; it is imported in its own process."""
     if not (name in pythons or is_installed(name)):
         return "", f"not installed: {escape(install_hint(name))}", ""
     found: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from d2ldrop.processes.options import WorkerOptions
 @click.command()
 @click.argument("kind", type=click.Choice(["layer", "train", "startup", "growth"]))
 @click.argument("backends", nargs=-1, metavar="[BACKEND]...")
-@click.option("--rounds", type=int, default=5, show_default=True, help="How often each is timed.")
+@click.option("--rounds", type=int, default=5, show_default=True, help="Timings per contender.")
 @data_options
 @worker_options
 @place_options
@@ -34,9 +34,10 @@ def bench(
     pythons: dict[str, str],
     **options: Any,
 ) -> None:
-    """Time this project beside the frameworks' own: dropout_layer, an epoch, or start-up.
+    """Compare the speed of this project with that of the frameworks' own code.
 
-    growth: how an epoch's cost grows with batch size, hidden width and dtype.
+    layer: dropout_layer; train: one epoch; startup: starting a process; growth: the cost of an
+    image by batch size, hidden width and dtype.
     """
     if not importlib.util.find_spec("threadpoolctl"):
         raise ModuleNotFoundError('bench needs threadpoolctl: pip install "d2ldrop[bench]"')

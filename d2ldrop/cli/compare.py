@@ -39,9 +39,9 @@ from d2ldrop.core.files import dump_json
     type=int,
     default=100,
     show_default=True,
-    help="Steps of the lockstep check in float64 before each run.",
+    help="Number of steps of the lockstep check (in float64) before each run.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary alone, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the summary, as JSON.")
 def compare(
     backends: tuple[str, ...],
     pythons: dict[str, str],
@@ -77,7 +77,7 @@ def compare(
 
 
 def _show(summary: dict[str, Any], as_json: bool) -> None:
-    """The summary as JSON, or as a table with its remarks; then the curves."""
+    """Print the summary as JSON, or as a table with remarks; then draw the curves."""
     if as_json:
         click.echo(dump_json(summary, indent=2))
     else:

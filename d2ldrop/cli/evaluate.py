@@ -31,7 +31,7 @@ from d2ldrop.training.folder import load_weights
     "--original-dropout",
     type=float,
     nargs=2,
-    help="The run's --dropout, if its --scaling was original: scales the weights accordingly.",
+    help="For a run with --scaling original: its --dropout, by which the weights are scaled.",
 )
 def evaluate(
     weights: str,
@@ -53,7 +53,7 @@ def evaluate(
         file = Path(folder) / "weights.safetensors"
         save_file(arrays, file)
         job = EvaluateJob(backend, shared, file, worker.device)
-        with Console(stderr=True).status(f"{title(backend)} evaluates"):  # on a terminal alone
+        with Console(stderr=True).status(f"{title(backend)} evaluates"):  # only on a terminal
             run_job(job, worker, found.update, log=Path(folder) / "worker.log")
     loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
     click.echo(

@@ -1,4 +1,4 @@
-"""The command line's ``d2ldrop experiment``."""
+"""``d2ldrop experiment``."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from d2ldrop.core.machine import cores
 @click.argument("experiment_name", metavar="NAME")
 @click.option("--backend", default="numpy", show_default=True, help="The framework that trains.")
 @click.option("--seeds", type=int, default=5, show_default=True, help="Runs of each arm.")
-@click.option("--jobs", type=int, help="Runs at a time.  [default: the cores]")
-@click.option("--dask", metavar="ADDRESS", help="Run them on this dask scheduler's workers.")
-@click.option("--resume", is_flag=True, help="Keep the finished runs of --name, and go on.")
+@click.option("--jobs", type=int, help="Runs at the same time.  [default: all cores]")
+@click.option("--dask", metavar="ADDRESS", help="Run them on the workers of this dask scheduler.")
+@click.option("--resume", is_flag=True, help="Keep the finished runs of --name and continue.")
 @click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
 @pythons_option
 @recipe_options
@@ -49,7 +49,7 @@ def experiment(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Answer one of the section's exercises with numbers: NAME.
+    """Answer an exercise of the section with numbers. NAME is one of:
 
     \b
     swap-dropout  more-epochs  activation-variance  test-time  weight-decay  dropconnect  own-noise
@@ -91,7 +91,7 @@ def experiment(
             progress.close()
             click.echo(
                 f"\nFinished runs are kept in {folder}; "
-                f"the same command with --name {folder.name} --resume goes on.",
+                f"the same command with --name {folder.name} --resume continues.",
                 err=True,
             )
             raise

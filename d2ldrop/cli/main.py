@@ -1,9 +1,9 @@
 """The command line: ``d2ldrop`` and ``python -m d2ldrop``.
 
 Results go to stdout, progress and errors to stderr. Exit status: 0 everything succeeded; 1 a run
-failed or is not in lockstep; 2 a bad argument, nothing was begun; 130 Ctrl-C.
+failed or is not in lockstep; 2 a bad argument, nothing was started; 130 Ctrl-C.
 
-No framework is imported here: each is imported in a worker process of its own.
+No framework is imported here: each worker process imports one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> NoReturn:
 
 
 def _with_option_name(message: str) -> str:
-    """The library's message; if it begins with an argument's name, with the option's instead."""
+    """``message``; an argument's name at its start is replaced by the option's name."""
     options = {
         parameter.name: parameter.opts[0]
         for command in cli.commands.values()
@@ -84,7 +84,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning as one line: its place in the code does not help a user."""
+    """Print a warning as one line, without its place in the code, which does not help a user."""
     loud = category is StandInWarning
     click.secho(f"WARNING: {message}", err=True, fg="yellow", bold=loud)
 

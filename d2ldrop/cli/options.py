@@ -1,4 +1,4 @@
-"""The options that several commands share, and the objects that are made of them."""
+"""The options that several commands share, and the objects that are made from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def recipe_options(command: Command) -> Command:
-    """One option per field of Recipe; the preset gives the values that are not given."""
+    """One option per field of Recipe. The preset sets the values that the user does not give."""
     for field in reversed(dataclasses.fields(Recipe)):
         default, kind = field.default, field.metadata["kind"]
         pair = isinstance(default, tuple)
@@ -37,15 +37,15 @@ def recipe_options(command: Command) -> Command:
         type=click.Choice(list(PRESETS)),
         default="d2l-zh",
         show_default=True,
-        help="The book's numbers, Chinese or English edition; other options override them.",
+        help="The numbers of the book's Chinese or English edition; other options override them.",
     )(command)
 
 
 def data_options(command: Command) -> Command:
     """The options that choose images."""
     for option in (
-        click.option("--test-size", type=int, help="Use the first N test images only."),
-        click.option("--train-size", type=int, help="Use the first N training images only."),
+        click.option("--test-size", type=int, help="Use only the first N test images."),
+        click.option("--train-size", type=int, help="Use only the first N training images."),
         click.option(
             "--data-dir", type=click.Path(), help="Folder with Fashion-MNIST's four files."
         ),
@@ -64,7 +64,7 @@ def data_options(command: Command) -> Command:
 def run_options(command: Command) -> Command:
     """The options of a run."""
     for option in (
-        click.option("--resume", is_flag=True, help="Continue the run --name."),
+        click.option("--resume", is_flag=True, help="Continue the run that --name names."),
         click.option(
             "--device",
             default="cpu",
@@ -75,7 +75,7 @@ def run_options(command: Command) -> Command:
             "--record",
             type=click.Choice(RECORDS),
             multiple=True,
-            help="Record also statistics of the hidden activations after each epoch.",
+            help="Also record statistics of the hidden activations after each epoch.",
         ),
     ):
         command = option(command)
@@ -83,7 +83,7 @@ def run_options(command: Command) -> Command:
 
 
 def worker_options(command: Command) -> Command:
-    """The options of the processes that do the work."""
+    """The options of the worker processes."""
     for option in (
         pythons_option,
         click.option(
@@ -91,12 +91,12 @@ def worker_options(command: Command) -> Command:
             type=click.Choice(EXECUTIONS),
             default="default",
             show_default=True,
-            help="fast: set variables that a framework's makers do not document (Paddle has one).",
+            help="fast: also set undocumented environment variables (PaddlePaddle only).",
         ),
         click.option(
             "--threads",
             type=int,
-            help="Threads of each framework's pools.  [default: what suits the framework]",
+            help="Threads of each framework's pools.  [default: chosen for each framework]",
         ),
         click.option(
             "--timeout",
@@ -114,7 +114,7 @@ def place_options(command: Command) -> Command:
     """The options for the folder of results and for progress."""
     for option in (
         click.option("--quiet", is_flag=True, help="Show no progress."),
-        click.option("--name", help="Folder of the run under --out.  [default: the time]"),
+        click.option("--name", help="Folder of the run under --out.  [default: the current time]"),
         click.option(
             "--out",
             type=click.Path(),
@@ -128,15 +128,15 @@ def place_options(command: Command) -> Command:
 
 
 def pythons_option(command: Command) -> Command:
-    """``--python``, once per backend that has an interpreter of its own."""
+    """``--python``, once per backend in another environment."""
     return click.option(
         "--python",
         "pythons",
         multiple=True,
         metavar="BACKEND=PATH",
         callback=lambda _context, _option, items: parse_pythons(items),
-        help="Run a backend with the Python interpreter of another environment, which has d2ldrop "
-        "and the framework.",
+        help="Run a backend with the Python interpreter of another environment. That environment "
+        "must have d2ldrop and the framework.",
     )(command)
 
 
@@ -159,6 +159,6 @@ def take_recipe(options: dict[str, Any]) -> Recipe:
 
 
 def take_data_source(options: dict[str, Any]) -> DataSource:
-    """Take the data options out of ``options``; nothing is searched yet."""
+    """Take the data options out of ``options``. No images are searched yet."""
     names = (field.name for field in dataclasses.fields(DataSource))
     return DataSource(**{name: options.pop(name) for name in names})

@@ -1,4 +1,4 @@
-"""How a run shows that it is alive: a bar on a terminal, plain lines in a pipe, both on stderr."""
+"""Progress on stderr: a bar on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PHASES = {
 
 
 class Progress:
-    """Shows the reports of workers; call it with a backend's name and an event."""
+    """Shows the reports of workers. Call it with a backend's name and an event."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -48,7 +48,7 @@ class Progress:
             self._phase = phase
             text = f"{title(backend)}: {PHASES[event['phase']]}"
             if self._terminal:
-                # A check is done with when it is done; the bar of a run stays.
+                # Remove the bar after a lockstep check or a benchmark; keep it after a run.
                 self._bar = tqdm(
                     total=event["total"],
                     desc=text,
@@ -87,20 +87,20 @@ class Progress:
         self.close()
 
     def say(self, line: str) -> None:
-        """Write a line without tearing a bar apart."""
+        """Write a line above the bar."""
         tqdm.write(line, file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the bar, if there is one, as it is."""
+        """Close the bar, if there is one."""
         if self._bar:
             self._bar.close()
         self._bar = self._phase = None
 
 
 def say_how_to_resume(folder: Path) -> None:
-    """After Ctrl-C: what is kept, and the options that go on."""
+    """After Ctrl-C: say what is kept, and how to continue."""
     click.echo(
         f"\nFinished epochs are kept in {folder}; "
-        f"the same command with --name {folder.name} --resume goes on.",
+        f"the same command with --name {folder.name} --resume continues.",
         err=True,
     )

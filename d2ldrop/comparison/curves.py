@@ -27,16 +27,16 @@ PANELS = (
 def draw_curves(summary: dict[str, Any], *, dark: bool = False) -> Path | None:
     """Write a picture of loss and accuracy by epoch, one line per variant, beside the summary.
 
-    A concise version has its framework's colour and line, with filled markers.
+    A concise version has the same colour and line style as its framework, but filled markers.
 
     Args:
         summary: the summary of a comparison.
         dark: draw on a dark background, and write ``curves-dark.png`` instead of ``curves.png``.
 
     Returns:
-        The file; None, and nothing is written, if no variant has run.
+        The file. If no variant has run, nothing is written and the result is None.
     """
-    from matplotlib import style  # slow to import, and few commands draw
+    from matplotlib import style  # slow to import, and only few commands draw
 
     folder = Path(summary["folder"])
     runs = {

@@ -1,10 +1,10 @@
-"""The lockstep checks of a comparison: how far each variant's weights are from NumPy's.
+"""The lockstep checks of a comparison: they measure how far weights differ from NumPy's weights.
 
 Training amplifies rounding by an amount that depends on the seed, so no fixed tolerance is right.
-The yardstick is NumPy against itself: how far its weights move if its initial weights are nudged by
-one rounding error.
+The yardstick compares NumPy with itself: NumPy runs again with initial weights that are changed
+("nudged") by about one rounding error.
 
-This module plans the steps as jobs and judges the weights that these leave; it starts no process.
+This module plans the steps as jobs and compares the resulting weights. It starts no process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from d2ldrop.training.folder import load_weights
 REFERENCE = Variant("numpy")
 NUM_NUDGES = 3
 FLOOR = 1e-14
-"""Added to the yardstick, which is thus never below the rounding error of one weight."""
+"""Added to the yardstick, so that it is never below the rounding error of one weight."""
 FACTOR = 10
 LIMIT = 1e-8
 FIRST_STEPS, FIRST_STEPS_WITHOUT_NOISE = "first steps", "first steps without noise"
@@ -42,7 +42,7 @@ def largest_difference(weights: Weights, others: Weights) -> float:
     shapes, other_shapes = ({k: v.shape for k, v in w.items()} for w in (weights, others))
     if shapes != other_shapes:
         raise ValueError(f"weights of different shapes: {shapes} and {other_shapes}")
-    with np.errstate(invalid="ignore"):  # inf - inf gives NaN, the result wanted
+    with np.errstate(invalid="ignore"):  # inf - inf gives NaN, as intended
         differences = [np.subtract(weights[k], others[k], dtype=np.float64) for k in weights]
     largest = np.max([np.max(np.abs(d), initial=0.0) for d in differences])
     return float(largest) if np.isfinite(largest) else float("nan")
@@ -57,15 +57,15 @@ def yardstick(reference: Weights, nudged: Iterable[Weights]) -> float:
 class Lockstep:
     """Whether weights are in lockstep with NumPy's after ``steps`` steps in float64.
 
-    A variant is in lockstep if no weight differs from NumPy's by more than ten times the yardstick,
-    nor by more than 1e-8.
+    A variant is in lockstep if every weight differs from NumPy's by at most ten times the
+    yardstick, and by at most 1e-8.
 
     Attributes:
         what: "first steps", "first steps without noise" or "whole run".
         steps: number of steps.
         variants: the names of the variants that are checked.
         yardstick: NumPy's difference from its own nudged runs.
-        differences: each variant's largest difference from NumPy, as far as measured.
+        differences: the largest difference from NumPy of each variant measured so far.
     """
 
     what: str
@@ -97,7 +97,7 @@ class Lockstep:
 
 @dataclass(frozen=True)
 class Check:
-    """Steps of a recipe in float64 with shared noise, which ``variants`` take as NumPy does."""
+    """One planned check: NumPy and ``variants`` take the same steps, in float64."""
 
     what: str
     recipe: Recipe
@@ -105,7 +105,7 @@ class Check:
     variants: tuple[Variant, ...]
 
     def steps(self, folder: Path, variant: Variant) -> LockstepSteps:
-        """The variant's steps; their weights go into ``folder``."""
+        """The variant's steps; they write their weights into ``folder``."""
         return self._steps(folder, variant.name, variant.implementation, None)
 
     def reference_steps(self, folder: Path) -> list[LockstepSteps]:
@@ -139,9 +139,9 @@ class Check:
 
 
 def plan_checks(recipe: Recipe, variants: Sequence[Variant], first: int, whole: int) -> list[Check]:
-    """The checks of a comparison: the ``first`` steps, and all ``whole`` steps if in float64.
+    """The checks of a comparison: the ``first`` steps, and in float64 also all ``whole`` steps.
 
-    The concise versions draw masks of their own, so they are compared without noise.
+    Concise versions draw their own masks, so they are compared without noise.
     """
     shared = replace(recipe, dtype="float64", rng="shared")
     quiet = replace(shared, noise="none", input_dropout=0.0, scaling="inverted")
@@ -166,7 +166,7 @@ def reference_job(checks: Sequence[Check], shared: SharedData, folder: Path) -> 
 def first_steps_job(
     variant: Variant, checks: Sequence[Check], shared: SharedData, folder: Path, device: str
 ) -> LockstepJob:
-    """The variant's steps of all its checks, except the whole run: its training takes these."""
+    """The variant's steps of all checks except "whole run", whose steps are the training itself."""
     mine = [one for one in checks if variant in one.variants and one.what != WHOLE_RUN]
     steps = tuple(check.steps(folder, variant) for check in mine)
     return LockstepJob(variant.backend, shared, steps, device)

@@ -1,4 +1,4 @@
-"""Which variants a comparison trains: a backend and one of its implementations each."""
+"""The variants that a comparison trains. A variant is one implementation of one backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMPLEMENTATION_CHOICES = {
     "concise": ("concise",),
     "both": ("scratch", "concise"),
 }
-"""The values of ``implementation``, and the implementations that each trains of every backend."""
+"""For each value of ``implementation``: the implementations to train of every backend."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,18 @@ def plan_variants(
     implementation: str | None,
     options: WorkerOptions,
 ) -> list[Variant]:
-    """The variants of a comparison: those already begun, and those asked for now.
+    """The variants of a comparison: those started earlier, and those requested now.
 
     Args:
-        kept: the summary of the comparison to go on with; None for a new one.
-        backends: names; if not given, those begun, or all usable ones.
+        kept: the summary of the comparison to continue; None for a new one.
+        backends: names. If not given: the backends started earlier, or else all usable ones.
         recipe: the hyper-parameters.
         implementation: a key of IMPLEMENTATION_CHOICES; "scratch" if not given.
         options: the settings of the workers.
 
     Raises:
-        ValueError: an unknown implementation, or one that cannot do what the recipe asks for; a
-            backend or an interpreter that ``options.choose_backends`` refuses.
+        ValueError: an unknown implementation, or one that does not support the recipe; a backend
+            or an interpreter that ``options.choose_backends`` rejects.
         ModuleNotFoundError: a framework is not installed.
     """
     if implementation not in (None, *IMPLEMENTATION_CHOICES):

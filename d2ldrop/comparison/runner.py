@@ -43,7 +43,7 @@ def ignore_event(name: str, event: Event) -> None:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a comparison; ``summary`` holds what was finished."""
+    """Ctrl-C during a comparison; ``summary`` contains the finished runs."""
 
     def __init__(self, summary: dict[str, Any]) -> None:
         super().__init__()
@@ -72,36 +72,36 @@ def compare_backends(
 
     Before its training, each variant takes ``lockstep_steps`` steps in float64, and its weights are
     compared with NumPy's. In float64 with shared masks, the weights after the whole run are
-    compared, too. Concise versions draw masks of their own and are compared without noise.
+    compared, too. Concise versions draw their own masks, so they are compared without noise.
 
     Args:
-        backends: their names; if not given, all that are installed or in ``pythons``.
+        backends: names; if not given, all backends that are installed or in ``pythons``.
         recipe: the hyper-parameters; the book's if not given.
         implementation: "scratch" (the default), "concise" (as in ``train``) or "both".
         data: a Dataset, a DataSource, or the name of a dataset ("auto", "fashion-mnist",
             "stand-in"). Images are loaded after all arguments are checked.
         device: "cpu", "gpu" or "gpu:N".
-        name: the folder under ``out``; the time if not given.
+        name: the folder under ``out``; the current time if not given.
         out: the folder of all runs.
         lockstep_steps: the number of steps of the first lockstep check.
         timeout: seconds without a report after which a worker counts as hung.
-        pythons: the Python interpreter of each backend that is in another environment.
-        resume: go on with the run ``name``: keep what is finished, continue what was interrupted,
-            and add what ``backends`` or ``implementation`` ask for.
-        record: what each run records in addition, as in ``train``.
+        pythons: for each backend in another environment, its Python interpreter.
+        resume: continue the run ``name``: keep finished runs, continue interrupted ones, and add
+            those that ``backends`` or ``implementation`` request.
+        record: additional statistics of each run, as in ``train``.
         threads: threads of each framework's pools (see ``WorkerOptions``).
         execution: "default", or "fast" for a framework that has it.
         on_event: called with a variant's name, "torch" or "torch-concise", and each report of its
             worker.
 
     Returns:
-        The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep. A
-        worker that fails is an entry that says so, not an exception.
+        The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep. If
+        a worker fails, its entry says so; no exception is raised.
 
     Raises:
-        ValueError, TypeError, ImportError, DataError: a bad argument; no work was begun.
+        ValueError, TypeError, ImportError, DataError: a bad argument; no work has started.
         FileExistsError: the run exists already, and ``resume`` is False.
-        Interrupted: Ctrl-C; what was finished is kept and in its ``summary``.
+        Interrupted: Ctrl-C. Finished runs are kept, and the exception's ``summary`` lists them.
     """
     recipe = Recipe() if recipe is None else recipe
     options = WorkerOptions(device, threads, execution, timeout, pythons or {})
@@ -124,7 +124,7 @@ def compare_backends(
 
 @dataclass(frozen=True)
 class Request:
-    """What a comparison was asked for; all is checked."""
+    """The arguments of a comparison, after all checks."""
 
     folder: NamedFolder
     recipe: Recipe
@@ -134,7 +134,7 @@ class Request:
     on_event: OnVariantEvent
 
     def identity(self, data: Dataset | None) -> dict[str, Any]:
-        """The fields that decide the comparison's numbers; without ``data``, those known so far."""
+        """The fields that decide the comparison's results; without ``data``, those known so far."""
         values: dict[str, Any] = {
             "recipe": self.recipe.to_dict(),
             "record": list(self.record),
@@ -168,18 +168,18 @@ class Request:
 
 @dataclass
 class Comparison:
-    """A comparison under way: what it was asked for, and what it has found so far.
+    """A running comparison: its arguments, and its results so far.
 
     Attributes:
-        asked: what it was asked for.
+        asked: its arguments.
         data: the images.
-        shared: the same images, for workers.
+        shared: the same images, in a form that workers can read.
         scratch: a folder for the weights of the lockstep checks.
         checks: the lockstep checks.
         left_out: the backends that are missing here, and how to install each.
         rows: each variant's entry in the summary.
         lockstep: the results of ``checks``; empty if NumPy's reference run failed.
-        problem: why it failed.
+        problem: why the reference run failed, if it did.
     """
 
     asked: Request
@@ -221,7 +221,7 @@ class Comparison:
             self.problem = f"NumPy's reference run failed: {error}"
 
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
-        """Run the variant's lockstep steps and its training, each in a worker; its entry."""
+        """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
         asked, folder = self.asked, self.asked.folder.backend(variant.name)
         device = asked.options.device
         steps = first_steps_job(variant, self.checks, self.shared, self.scratch, device)
@@ -280,7 +280,7 @@ class Comparison:
 
 
 def summary_of_run(result: dict[str, Any]) -> dict[str, Any]:
-    """A complete run's entry in the summary; ``result`` is its ``result.json``."""
+    """The summary's entry of a finished run; ``result`` is the content of its ``result.json``."""
     epochs = result["epochs"]
     return {
         "status": "ok",

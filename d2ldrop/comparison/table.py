@@ -1,4 +1,4 @@
-"""A comparison on the terminal: its table, and the remarks below it."""
+"""A comparison on the terminal: the table, and the remarks below it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from d2ldrop.frameworks import title
 
 
 def console() -> Console:
-    """A console on stdout; it has 120 columns when the output is piped."""
+    """A console on stdout, with 120 columns if the output is piped."""
     return Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 
 
@@ -30,7 +30,7 @@ def comparison_table(summary: dict[str, Any]) -> Table:
     table.add_column("train acc", justify="right")
     table.add_column("test acc", justify="right")
     table.add_column("peak MB", justify="right")
-    # A variant is in one check of the first steps: with noise, or without if it is concise.
+    # Each variant has one check of the first steps: concise ones without noise, others with noise.
     columns = [
         [check for check in summary["lockstep"] if check["what"].startswith(what)]
         for what in ("first steps", WHOLE_RUN)
@@ -44,7 +44,7 @@ def comparison_table(summary: dict[str, Any]) -> Table:
 
 
 def table_title(summary: dict[str, Any]) -> str:
-    """What was run, in one line. It says so if the data are the stand-in."""
+    """The settings of the run in one line, with a warning if the data are the stand-in."""
     recipe = summary["recipe"]
     epochs = "1 epoch" if recipe["num_epochs"] == 1 else f"{recipe['num_epochs']} epochs"
     noise = recipe["noise"]
@@ -99,7 +99,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def or_nan(value: float | None) -> float:
-    """``value``, or NaN: JSON has null in its place."""
+    """``value``, or NaN if it is None: JSON stores NaN as null."""
     return math.nan if value is None else value
 
 

@@ -11,7 +11,7 @@ Differences from the book:
 - Networks are trained in training mode and evaluated in evaluation mode. The book's TensorFlow loop
   calls ``net(X)``, which skips dropout during training.
 - ``train_ch3`` returns the curves. It asserts a loss or accuracies only if ``max_loss`` or
-  ``min_accuracy`` are given, because the book's 0.5 and 0.7 hold for its own recipe only.
+  ``min_accuracy`` are given, because the book's limits, 0.5 and 0.7, suit only its own recipe.
 - The images are kept in memory as bytes. Each batch is made when it is needed, without worker
   processes.
 """

@@ -51,7 +51,7 @@ class Accumulator:
 
 
 LATE = 8
-"""Steps before a value is read: reading waits until the framework has computed it."""
+"""Number of steps after which a value is read. Reading earlier would wait for the framework."""
 
 
 class LateAccumulator(Accumulator):
@@ -65,7 +65,7 @@ class LateAccumulator(Accumulator):
         self._waiting: deque[tuple[Any, ...]] = deque()
 
     def add(self, *args: Any) -> None:
-        """Add one value to each sum, some steps later."""
+        """Add one value to each sum; the sum is updated some steps later."""
         self._waiting.append(args)
         if len(self._waiting) > LATE:
             super().add(*self._waiting.popleft())
@@ -106,7 +106,7 @@ class Animator:
         first = self.axes[0]
         first.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
         for setter, limits in ((first.set_xlim, xlim), (first.set_ylim, ylim)):
-            if limits is not None:  # None would also turn autoscaling off
+            if limits is not None:  # set_xlim(None) would turn autoscaling off
                 setter(limits)
         first.grid(visible=True)  # without the argument, a second call would turn the grid off
         self.X: list[list[float]] = []

@@ -64,7 +64,7 @@ def loaders(
 
     Raises:
         TypeError, ValueError: ``batch_size`` or ``resize`` is not a positive integer.
-        DataError: a file is corrupt; ``d2ldrop data --help`` says what to do.
+        DataError: a file is corrupt; ``d2ldrop data --help`` explains the remedy.
     """
     check_positive(batch_size, "batch_size")
     if resize is not None:

@@ -1,7 +1,7 @@
 """The names that section 4.6 of *Dive into Deep Learning* uses, in MXNet.
 
-Import this module before ``mxnet``, unlike the book's pages: it provides the names of NumPy that
-MXNet's import needs.
+Import this module before ``mxnet``; the book imports ``mxnet`` first. This module provides names
+that NumPy has removed and that MXNet's import needs.
 
 Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """
@@ -82,7 +82,7 @@ def _right(y_hat: Array, y: Array) -> Array:
 
 @use_np
 def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch]) -> float:
-    """Return the fraction of correct predictions; outside ``record``, MXNet evaluates."""
+    """Return the fraction of correct predictions. Outside ``record``, dropout is off."""
     metric = LateAccumulator(2)  # correct predictions, examples
     for X, y in data_iter:
         metric.add(_right(net(X), y), len(y))

@@ -1,7 +1,7 @@
 """The names that section 4.6 of *Dive into Deep Learning* uses, in PaddlePaddle.
 
-Import this module before ``paddle``, unlike the book's pages: Paddle then computes on all cores
-instead of one, unless you have set OMP_NUM_THREADS.
+Import this module before ``paddle``; the book imports ``paddle`` first. Paddle then computes on all
+cores instead of one, unless you have set OMP_NUM_THREADS.
 
 Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
 """

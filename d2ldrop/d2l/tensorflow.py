@@ -160,7 +160,7 @@ def train_ch3(
         AssertionError: the final training loss is above ``max_loss``, or an accuracy is below
             ``min_accuracy``. Without these arguments nothing is asserted.
     """
-    step, right = _step(net, loss, updater), _evaluation(net)  # one graph each serves all epochs
+    step, right = _step(net, loss, updater), _evaluation(net)  # one graph each, for all epochs
     return train(
         num_epochs,
         lambda: _train_epoch(step, train_iter),

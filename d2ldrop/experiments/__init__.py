@@ -2,8 +2,8 @@
 
 ``d2ldrop experiment NAME`` trains the arms of one experiment over several seeds, on any backend.
 
-- ``catalogue``: one module per experiment. It says what is trained (``arms``), what is measured,
-  how the results are drawn and what they show.
+- ``catalogue``: one module per experiment. It defines the trainings (``arms``), the measurements,
+  the figure and the conclusion.
 - ``engine``: plans the runs, executes them, compares them and writes the results.
 
 The exercises are numbered as in *Dive into Deep Learning*, section 4.6 (English edition: 5.6). The

@@ -14,14 +14,14 @@ from d2ldrop.core.machine import CPUINFO, THREAD_VARIABLES, cores
 from d2ldrop.frameworks import FRAMEWORKS, framework, title
 
 EXECUTIONS = ("default", "fast")
-"""The execution modes: "fast" adds what ``Framework.fast_execution`` names."""
+"""The execution modes: "fast" adds the variables of ``Framework.fast_execution``."""
 MEMORY = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:"
     f"glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold={2**31}"
 }
-"""For every worker: use huge pages if glibc and the kernel have them, and keep freed memory for the
-next array. Otherwise a framework that allocates fresh pages for every result spends more time in
-the kernel than on its arithmetic."""
+"""For every worker: use huge pages if glibc and the kernel support them, and keep freed memory
+for the next array. Otherwise a framework that allocates fresh pages for every result spends
+more time in the kernel than on its arithmetic."""
 
 
 def check_execution(backend: str, execution: str, cpuinfo: Path = CPUINFO) -> None:
@@ -36,7 +36,7 @@ def check_execution(backend: str, execution: str, cpuinfo: Path = CPUINFO) -> No
             f"{title(backend)} has no execution mode 'fast': {able} has one; "
             "'default' is as fast as its documented settings make it"
         )
-    # An instruction that the processor lacks would kill the process.
+    # The process would crash at an instruction that the processor does not support.
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
     if not {"AuthenticAMD", "avx2", "fma"} <= set(text.split()):
         raise ValueError(
@@ -53,9 +53,9 @@ def worker_environment(
 ) -> dict[str, str]:
     """The variables to add to the environment ``user`` for a worker of ``backend``.
 
-    With ``threads``, every thread pool gets that many threads. Without it, frameworks that would
-    leave cores idle get all of them, except those that ``Framework.cores_left_free`` reserves,
-    unless the user has set OMP_NUM_THREADS.
+    With ``threads``, every thread pool gets that many threads. Without it, some frameworks would
+    use one core only. They get all cores, minus ``Framework.cores_left_free``, unless the user has
+    set OMP_NUM_THREADS.
     """
     facts = framework(backend)
     added = {} if "GLIBC_TUNABLES" in user else dict(MEMORY)

@@ -12,11 +12,11 @@ from pathlib import Path
 from d2ldrop.backend import available_backends, backend_names, check_name, install_hint
 
 Pythons = Mapping[str, str]
-"""The path of a Python interpreter for each backend that has one of its own."""
+"""For each backend in another environment: the path of its Python interpreter."""
 
 
 def parse_pythons(items: Sequence[str]) -> dict[str, str]:
-    """The interpreters of items such as "mxnet=/path/to/python"; "~" is the home folder.
+    """Parse items such as "mxnet=/path/to/python"; "~" is the home folder.
 
     Raises:
         ValueError: an item is not BACKEND=PATH, or a backend is given two interpreters.
@@ -27,7 +27,7 @@ def parse_pythons(items: Sequence[str]) -> dict[str, str]:
         if not (backend and equals and path):
             raise ValueError(f"--python must be BACKEND=PATH, got {item!r}")
         if backend in pythons:
-            raise ValueError(f"--python names {backend} twice: a backend has one interpreter")
+            raise ValueError(f"--python names {backend} twice: give each backend one interpreter")
         pythons[backend] = str(Path(path).expanduser())
     return pythons
 
@@ -40,7 +40,7 @@ def usable_backends(pythons: Pythons) -> list[str]:
 
 
 def check_backends(names: Sequence[str] | None, pythons: Pythons) -> list[str]:
-    """``names`` without repeats, or all usable backends if there are none; each is usable.
+    """``names`` without repeats, or all usable backends if ``names`` is empty; check each one.
 
     Raises:
         TypeError: ``names`` is a string.
@@ -78,7 +78,7 @@ def check_usable(name: str, pythons: Pythons) -> None:
         if name not in backend_names():
             check_name(name)
         raise ValueError(
-            f"{_named(name, pythons[name])} lacks {name}: install it there, "
+            f"{_named(name, pythons[name])} cannot find {name}: install it there, "
             f"{pythons[name]} -m {install_hint(name)}"
         )
 

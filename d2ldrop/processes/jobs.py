@@ -1,4 +1,4 @@
-"""Jobs: what a worker process is asked to do, as data that JSON can hold.
+"""Jobs: tasks for worker processes, as data that JSON can hold.
 
 A job may be defined in any module: a worker finds its class by name. The parent makes the job and
 hands it to ``launcher.run_job``; the worker calls its ``run``.
@@ -32,7 +32,7 @@ SECONDS_BETWEEN_REPORTS = 0.1
 
 
 class Emit(Protocol):
-    """Reports an event to the parent process; the values are what JSON can hold."""
+    """Reports an event to the parent process; all values must be JSON values."""
 
     def __call__(self, event: str, /, **values: Any) -> None:
         """Report ``event``, such as "step" or "epoch"."""
@@ -41,7 +41,7 @@ class Emit(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """The base of all jobs: frozen dataclasses whose ``run`` does the work.
+    """The base class of all jobs. A job is a frozen dataclass, and its ``run`` does the work.
 
     Fields are JSON values, paths, dataclasses, or tuples of one of these.
 
@@ -63,11 +63,11 @@ class Job:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Job:
-        """The job of ``to_dict``.
+        """The job from which ``to_dict`` made ``values``.
 
         Raises:
             ImportError, AttributeError: its class does not exist here.
-            TypeError: it is not a job, or its fields are others.
+            TypeError: the class is not a job, or it has other fields.
         """
         fields = dict(values)
         module, _, name = fields.pop("class").partition(":")
@@ -138,14 +138,14 @@ class EvaluateJob(Job):
 
 @dataclass(frozen=True)
 class LockstepSteps:
-    """Steps of one recipe whose final weights are compared.
+    """Training steps of one recipe; their final weights are compared.
 
     Attributes:
         recipe: the hyper-parameters.
         num_steps: number of steps from the initial weights.
-        out: the file for the weights after them.
+        out: the file for the weights after these steps.
         implementation: "scratch" or "concise".
-        nudge: which nudge of the initial weights (see ``core.randomness.nudged``); None for none.
+        nudge: the number of the nudge (see ``core.randomness.nudged``); None: no nudge.
     """
 
     recipe: Recipe
@@ -212,7 +212,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _from_json(kind: Any, value: Any) -> Any:
-    """``value`` as the type ``kind`` has it; ``_to_json``'s inverse."""
+    """Convert the JSON value ``value`` to the type ``kind``: the inverse of ``_to_json``."""
     if value is None:
         return None
     arguments = typing.get_args(kind)

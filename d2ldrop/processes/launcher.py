@@ -1,7 +1,7 @@
-"""The parent's side: run one job in a worker process of its own.
+"""The parent's side: run one job in its own worker process.
 
-A worker that crashes, raises an error or hangs raises ``WorkerFailedError`` here; nothing else is
-affected.
+If a worker crashes, raises an error or hangs, ``run_job`` raises ``WorkerFailedError``. Other
+workers are not affected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from d2ldrop.processes.jobs import Job
 from d2ldrop.processes.options import WorkerOptions
 
 Event = dict[str, Any]
-"""A report of a worker: its name at "event", and its values."""
+"""A report of a worker: its values, and its name under the key "event"."""
 OnEvent = Callable[[Event], None]
 
 
@@ -30,13 +30,13 @@ class WorkerFailedError(Exception):
 
 
 def run_job(job: Job, options: WorkerOptions, on_event: OnEvent, *, log: Path) -> None:
-    """Run ``job`` in a process of its own, and return when it is done.
+    """Run ``job`` in its own process, and return when it is done.
 
     Args:
         job: the work; ``job.backend`` decides the interpreter and the environment.
         options: the settings of the worker.
         on_event: called with each report.
-        log: the file that gets what the framework prints; its folder is made.
+        log: the file for the output of the framework; its folder is created.
 
     Raises:
         WorkerFailedError: the worker raised an error, died, or was silent for
@@ -75,12 +75,12 @@ def _start(
     try:
         process = subprocess.Popen(
             [python, "-m", "d2ldrop.processes.worker", str(writing_end)],
-            env={**environment, "PYTHONSAFEPATH": "1"},  # no module of the current folder
+            env={**environment, "PYTHONSAFEPATH": "1"},  # do not import from the current folder
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             pass_fds=[writing_end],
-            start_new_session=True,  # Ctrl-C reaches the parent only, which ends the worker
+            start_new_session=True,  # Ctrl-C reaches only the parent; it ends the worker
         )
     except BaseException:
         os.close(reading_end)
@@ -93,7 +93,7 @@ def _start(
 def _send(process: subprocess.Popen[bytes], job: Job) -> None:
     """Send the job as one line. Stdin stays open: the worker ends when the parent closes it."""
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it died at once; its exit status tells the rest
+    with contextlib.suppress(BrokenPipeError):  # the worker died; its exit status says why
         process.stdin.write(json.dumps(job.to_dict()).encode() + b"\n")
         process.stdin.flush()
 

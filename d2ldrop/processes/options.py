@@ -17,21 +17,21 @@ from d2ldrop.processes.interpreters import check_backends
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """The settings that all workers of a run share; each field is checked when they are made.
+    """The settings that all workers of a run share; the constructor checks every field.
 
-    ``choose_backends`` then asks whether certain backends can run with them.
+    ``choose_backends`` checks whether given backends can run with these settings.
 
     Attributes:
         device: "cpu", "gpu" or "gpu:N".
-        threads: threads of each framework's pools; None for the number that suits the framework
-            (see ``d2ldrop.processes.environment``), unless the user's environment sets it.
+        threads: threads of each framework's pools. None: the user's environment decides, or else
+            ``d2ldrop.processes.environment`` chooses the number.
         execution: "default", or "fast": settings that a framework's makers do not document.
         timeout: seconds without a report after which a worker counts as hung.
-        pythons: the path of a Python interpreter for each backend that another environment has.
+        pythons: for each backend in another environment, the path of its Python interpreter.
 
     Raises:
         TypeError: a value of the wrong type.
-        ValueError: a value out of range; the message names the field and what it takes.
+        ValueError: a value out of range; the message names the field and the allowed values.
     """
 
     device: str = "cpu"
@@ -66,9 +66,9 @@ class WorkerOptions:
         object.__setattr__(self, "pythons", pythons)
 
     def choose_backends(self, names: Sequence[str] | None = None) -> list[str]:
-        """``names`` without repeats, or all usable backends; each can run with these options.
+        """``names`` without repeats, or all usable backends. Check that each can run.
 
-        Ask before work begins. No framework is imported.
+        Call this before the work begins. It imports no framework.
 
         Raises:
             ValueError: an unknown backend, one without the execution mode, an interpreter that does
@@ -85,5 +85,5 @@ class WorkerOptions:
         return self.pythons.get(backend, sys.executable)
 
     def environment(self, backend: str) -> dict[str, str]:
-        """The whole environment of the backend's workers: this process's and what is added."""
+        """All environment variables of the backend's workers: this process's and the added ones."""
         return {**os.environ, **worker_environment(backend, self.threads, self.execution)}

@@ -1,7 +1,7 @@
 """The worker's side: ``python -m d2ldrop.processes.worker FD`` runs one job.
 
 The job comes as one JSON line on stdin. Reports go to the file descriptor FD, because frameworks
-print on stdout. Only this module's entry point is started; the parent never imports it.
+print on stdout. The parent starts this module as a program and never imports it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from d2ldrop.processes.jobs import Job
 
 
 def main() -> None:
-    """Run the job on stdin. Exit status 0: it is done; 1: it raised an error, which is reported."""
+    """Run the job from stdin. Exit status 0: success; 1: an error, which has been reported."""
     descriptor = int(sys.argv[1])
-    os.set_inheritable(descriptor, False)  # a child of the framework must not keep it open
+    os.set_inheritable(descriptor, False)  # the framework's child processes must not hold it
     reports = os.fdopen(descriptor, "w", encoding="utf-8")
 
     def emit(event: str, /, **values: Any) -> None:
@@ -30,14 +30,14 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         Job.from_dict(json.loads(line)).run(emit)
-    except Exception as error:  # noqa: BLE001 - the parent must hear of every error
+    except Exception as error:  # noqa: BLE001 - report every error to the parent
         traceback.print_exc()
         emit("error", message=f"{type(error).__name__}: {error}")
         sys.exit(1)
 
 
 def _end_with_parent() -> None:
-    """End this process when stdin closes: the parent keeps it open as long as it lives."""
+    """End this process when stdin closes, which happens when the parent ends."""
     sys.stdin.read()
     os._exit(1)
 

@@ -22,6 +22,7 @@ def test_a_picture_for_each_background(tmp_path: Path, dark: bool, name: str) ->
     small_run("numpy", tmp_path / "numpy")
     small_run("numpy", tmp_path / "numpy-concise", implementation="concise")
     file = draw_curves(summary_of(tmp_path, "numpy", "numpy-concise"), dark=dark)
+    assert file is not None
     assert file == tmp_path / name
     corner = matplotlib.image.imread(file)[0, 0, :3]
     assert (corner == (0 if dark else 1)).all()

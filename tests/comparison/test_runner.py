@@ -186,7 +186,7 @@ def test_ctrl_c_stops_the_worker_keeps_what_is_finished_and_resume_goes_on(tmp_p
     assert running.returncode == 130
     assert "slow" in stdout
     assert "interrupted" in stdout
-    assert "--name n --resume goes on" in stderr
+    assert "--name n --resume continues" in stderr
     assert "Traceback" not in stderr
     wait_for(lambda: not workers_of(tmp_path))
     summary = json.loads((tmp_path / "runs" / "n" / "summary.json").read_text())

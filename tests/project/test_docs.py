@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,9 @@ def test_every_page_is_linked(readme: str) -> None:
 
 
 def test_the_tables_are_current() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    if f"\nclick=={version('click')}\n" not in lock:
+        pytest.skip("the tables of options have the wording of the locked click")
     out = subprocess.run(
         [sys.executable, "docs/tables.py", "--check"],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -1,1 +1,1 @@
-"""The experiments, one module each: every module defines ``EXPERIMENT``."""
+"""The experiments. Each module defines one, as ``EXPERIMENT``."""

@@ -36,7 +36,7 @@ def _none(name: str) -> str:
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """Train on the first images only, for about as many steps as on all of them, up to a limit."""
+    """Train on the first images only; more epochs make up for fewer steps, up to a limit."""
     recipe = replace(setting.recipe, lr=min(setting.recipe.lr, LR))
     result = []
     for size in (*(n for n in SIZES if n < setting.num_images), setting.num_images):

@@ -13,8 +13,8 @@ from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 
 LR = 0.2
-"""Highest learning rate. At the book's 0.5 the network hardly trains with one mask per batch, as
-DropConnect has (see ``d2ldrop.core.noise``)."""
+"""Highest learning rate. DropConnect has one mask per batch, and at the book's learning rate of 0.5
+the network then hardly trains (see ``d2ldrop.core.noise``)."""
 DROPOUT, DROPCONNECT, NEITHER = "dropout", "DropConnect", "neither"
 
 

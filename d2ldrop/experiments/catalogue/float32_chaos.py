@@ -74,7 +74,7 @@ def differences(results: Results, dtype: str) -> Float64:
 
 def compared(results: Results, metric: str) -> Entries:
     """Return log10 of the largest difference, by dtype."""
-    tiny = np.finfo(np.float64).tiny  # for equal losses, whose difference has no logarithm
+    tiny = np.finfo(np.float64).tiny  # equal losses: log10(0) is not finite
     return {
         dtype: np.log10(np.maximum(differences(results, dtype).max(axis=1), tiny))
         for dtype in DTYPES

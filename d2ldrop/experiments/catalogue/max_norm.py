@@ -24,7 +24,7 @@ DROPOUT = _name(True, None)
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """Train with and without dropout, each with three bounds and with none."""
+    """Train with and without dropout, each with three bounds and without a bound."""
     return [
         Arm(
             _name(on, bound),

@@ -17,7 +17,7 @@ DROPOUT = "dropout"
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """Train with dropout, with five other noises of its strength, and without noise.
+    """Train with dropout, with five other noises of the same strength, and without noise.
 
     All arms use a learning rate at which each of them trains.
     """

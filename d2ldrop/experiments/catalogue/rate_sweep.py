@@ -24,7 +24,7 @@ BASELINE = f"{FIXED}, p = 0"
 
 
 def arms(setting: Setting) -> list[Arm]:
-    """Use the same p in both layers: with n units, and with enough units to keep n/2 on average."""
+    """Use the same p in both layers: with n units, or with n/2 kept units on average."""
     recipe = setting.recipe
     wide = [Arm(f"{FIXED}, p = {p:g}", replace(recipe, dropout=(p, p))) for p in RATES]
     h1, h2 = recipe.num_hiddens

@@ -26,7 +26,7 @@ class Setting:
 
     recipe: Recipe
     num_images: int  # training images
-    backends: Sequence[str]  # those that ``Experiment.backends`` chose
+    backends: Sequence[str]  # chosen by ``Experiment.backends``
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Experiment:
 
     Attributes:
         question: the question that the experiment answers, in one line.
-        arms: returns what is trained, given the user's choices.
+        arms: returns the trainings to compare, given the user's choices.
         baseline: the entry of the table with which all others are compared.
         draw: draws the figure.
         conclude: writes a few sentences that follow from the numbers.
         metrics: the compared quantities, each with its label and unit.
         backends: returns the backends to train on, given the user's backend and all usable ones;
-            by default the user's alone.
+            by default only the user's backend.
         baseline_of: returns the baseline of an entry, if entries have different baselines;
             ``baseline`` is then only the label in the table.
         measure: returns further measurements of a run, beside ``test_error`` (%) and

@@ -1,6 +1,6 @@
-"""Executes jobs several at a time: by threads of this process, or on a dask cluster.
+"""Executes several jobs at the same time: by threads of this process, or on a dask cluster.
 
-joblib does both. The choice does not change any number.
+joblib supports both. The choice does not affect the results.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from d2ldrop.processes.options import WorkerOptions
 PATIENCE = 5
 """Seconds to wait for a scheduler, and then for its first worker."""
 OnProgress = Callable[[int], None]
-"""Called with a number of epochs that were just finished; several threads may call it."""
+"""Called with the number of epochs that have just finished; several threads may call it."""
 Execute = Callable[[Sequence[ExperimentJob]], Iterator[tuple[ExperimentJob, dict[str, Any]]]]
 """Takes jobs and yields each with its result, in the order in which they finish."""
 
@@ -26,8 +26,8 @@ Execute = Callable[[Sequence[ExperimentJob]], Iterator[tuple[ExperimentJob, dict
 def local_threads(
     num_jobs: int, options: WorkerOptions, on_progress: OnProgress
 ) -> Iterator[Execute]:
-    """Execute ``num_jobs`` jobs at a time on this machine."""
-    # Threads are enough: each one waits for a worker process.
+    """Execute up to ``num_jobs`` jobs at the same time on this machine."""
+    # Threads are enough, because each only waits for its worker process.
     parallel: Any = joblib.Parallel(num_jobs, "threading", return_as="generator_unordered")
 
     def on_epoch() -> None:
@@ -63,7 +63,7 @@ def dask_cluster(
 
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
-    """Connect a client to the scheduler, and make sure that there is a worker."""
+    """Connect a client to the scheduler, and wait for the first worker."""
     try:
         from distributed import Client
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Figures of results: means over seeds, with 95 % intervals where there are several seeds.
+"""Figures of results: means over seeds, with 95 % intervals if there are several seeds.
 
 The colours are Okabe and Ito's. Line styles and markers distinguish the lines in grey, too.
 """
@@ -71,7 +71,7 @@ def curves(
 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    if "(%)" in ylabel:  # the interval of few seeds can exceed 0 to 100 %
+    if "(%)" in ylabel:  # with few seeds, an interval can exceed 0 to 100 %
         bottom, top = axes.get_ylim()
         axes.set_ylim(max(bottom, 0), min(top, 100))
     axes.grid(alpha=0.3)

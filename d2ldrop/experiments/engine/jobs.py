@@ -28,8 +28,8 @@ class ExperimentJob(Job):
     Attributes:
         experiment: the experiment's name.
         recipe: the arm's hyper-parameters, with the seed.
-        source: where the worker gets the images.
-        dataset_sha256: the images that it must get.
+        source: the place from which the worker loads the images.
+        dataset_sha256: the expected SHA-256 of these images.
     """
 
     experiment: str

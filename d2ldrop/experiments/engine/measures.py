@@ -1,6 +1,6 @@
 """Measurements that several experiments share.
 
-NumPy computes them from the weights, so they are the same function for every framework.
+NumPy computes them from the weights, so the same code measures every framework.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plan of an experiment: everything that decides its numbers, checked, and its jobs."""
+"""The plan of an experiment: its checked arguments and its jobs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Plan:
     """An experiment that is ready to run; ``plan_experiment`` makes it.
 
     Attributes:
-        folder: where results are kept.
+        folder: the folder of the results.
         name: the experiment's name.
         backend: the framework that the user chose.
         recipe: the user's hyper-parameters; its seed is the first one.
         seeds: one run of each arm per seed.
-        arms: what is trained.
+        arms: the trainings to compare.
         data: the images.
-        data_dir: the folder from which Fashion-MNIST was asked for.
+        data_dir: the folder of Fashion-MNIST, if the user chose one.
         options: the settings of the workers.
     """
 
@@ -102,21 +102,21 @@ def plan_experiment(
         backend: the framework that trains.
         recipe: the hyper-parameters that the experiment varies; the book's if not given.
         seeds: the number of runs of each arm; their seeds start at the recipe's.
-        data: where the images come from. Workers load them again, maybe on other machines.
+        data: where the images come from. Workers load them again, possibly on other machines.
         out: the folder of all runs.
-        folder_name: the folder under ``out``; the time if not given.
-        resume: keep the finished runs of that folder, and go on.
+        folder_name: the folder under ``out``; the current time if not given.
+        resume: keep the finished runs of that folder and continue.
         timeout: seconds without a report after which a worker counts as hung.
-        pythons: the Python interpreter of each backend that is in another environment.
+        pythons: for each backend in another environment, its Python interpreter.
 
     Raises:
         ValueError, TypeError: a bad argument, or the folder holds another experiment.
-        FileExistsError: the folder holds results already, and ``resume`` is False.
+        FileExistsError: the folder already contains results, and ``resume`` is False.
         ModuleNotFoundError: a framework is not installed.
         DataError: the images were not found, or a file is corrupt.
     """
     experiment = find_experiment(name)
-    # One thread per worker: the number of jobs at a time does not change the numbers.
+    # One thread per worker, so that the results do not depend on the number of simultaneous jobs.
     options = WorkerOptions(threads=1, timeout=timeout, pythons=pythons or {})
     check_usable(backend, options.pythons)
     backends = [backend]
@@ -142,7 +142,7 @@ def _choices(name: str, backend: str, recipe: Recipe) -> dict[str, Any]:
 
 
 def _facts(data: Dataset) -> dict[str, Any]:
-    """The part of a plan's identity that the images decide."""
+    """The part of a plan's identity that depends on the images."""
     return {
         "dataset": data.name,
         "dataset_sha256": data.sha256,
@@ -152,6 +152,6 @@ def _facts(data: Dataset) -> dict[str, Any]:
 
 
 def _but_seed(identity: dict[str, Any]) -> dict[str, Any]:
-    """An identity without the seed: an experiment with other seeds is the same one."""
+    """``identity`` without the seed, because more seeds may be added to an experiment."""
     recipe = {key: value for key, value in identity["recipe"].items() if key != "seed"}
     return {**identity, "recipe": recipe}

@@ -30,10 +30,10 @@ class Results:
     """The measurements of the arms over the seeds.
 
     Args:
-        arms: what was trained.
+        arms: the trainings.
         seeds: the seeds for which every arm has a run.
-        runs: for each arm's name and seed the content of the run's file; "measured" holds one
-            dict per measured epoch.
+        runs: the content of each run's file, by arm name and seed; "measured" contains one dict
+            per measured epoch.
     """
 
     def __init__(

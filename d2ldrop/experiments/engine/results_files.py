@@ -18,7 +18,7 @@ from d2ldrop.version import __version__
 def save_results(plan: Plan, results: Results, compared: ComparedMetrics) -> None:
     """Write the files into the plan's folder.
 
-    "machine" in ``result.json`` is this machine, also when a dask cluster ran the jobs.
+    "machine" in ``result.json`` is this machine, even if a dask cluster ran the jobs.
     """
     experiment, folder = plan.experiment, plan.folder.path
     content = {

@@ -13,7 +13,7 @@ from d2ldrop.experiments.engine.statistics import ComparedEntry, compare_entries
 from d2ldrop.frameworks import title
 
 ComparedMetrics = dict[str, dict[str, ComparedEntry]]
-"""For each metric the entries of its table."""
+"""The entries of each metric's table."""
 
 
 def compare_metrics(experiment: Experiment, results: Results) -> ComparedMetrics:

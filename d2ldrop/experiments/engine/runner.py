@@ -1,6 +1,6 @@
-"""Runs an experiment: executes the jobs that its folder lacks, and collects the results.
+"""Runs an experiment: executes the jobs without a result in its folder, and collects the results.
 
-Each finished run is a file of its own, so an experiment that was killed goes on where it was.
+Each finished run has its own file, so an experiment that was killed can be continued.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from d2ldrop.experiments.engine.executor import dask_cluster, local_threads
 from d2ldrop.experiments.engine.plan import Key, Plan
 
 OnEpochs = Callable[[int, int], None]
-"""Called with the number of epochs done and the number in all."""
+"""Called with the number of finished epochs and the number of all epochs."""
 
 
 def run_experiment(
@@ -31,9 +31,10 @@ def run_experiment(
 
     Args:
         plan: the experiment; the results of its runs are kept in ``jobs`` of its folder.
-        num_jobs: the number of jobs at a time on this machine; its cores if not given.
+        num_jobs: the number of jobs at the same time on this machine; the number of cores if not
+            given.
         dask: the address of a dask.distributed scheduler that runs the jobs instead.
-        on_epochs: called as epochs are finished.
+        on_epochs: called after each finished epoch.
 
     Returns:
         The results of the seeds for which all runs succeeded, and the error of each failed run.

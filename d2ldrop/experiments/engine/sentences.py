@@ -9,10 +9,10 @@ from d2ldrop.experiments.engine.statistics import compare_entries, number
 def versus(
     what: str, values: Float64, other: str, baseline: Float64, quantity: str, unit: str = " points"
 ) -> str:
-    """Return a clause on the difference of two entries (seeds,), without a full stop.
+    """Return a clause about the difference of two entries (seeds,), without a full stop.
 
     The difference is ``values`` minus ``baseline``. The p-value is that of this comparison alone.
-    ``unit`` follows a number, with its own space.
+    ``unit`` follows each number; it starts with a space.
     """
     entries = compare_entries({what: values, other: baseline}, {what: other, other: other})
     compared = entries[what]
@@ -33,7 +33,7 @@ def versus(
 
 
 def best(entries: dict[str, Float64], baseline: str, quantity: str) -> str:
-    """Return sentences on the lowest entry, and on those that differ from the baseline.
+    """Return sentences about the lowest entry, and those that differ from the baseline.
 
     Lower is better. Differences count as significant after Holm's correction.
     """

@@ -21,7 +21,7 @@ LEVEL = 1 - CONFIDENCE
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds and its 95 % confidence interval; None with fewer than two seeds."""
+    """A mean over seeds, and its 95 % confidence interval (None with fewer than two seeds)."""
 
     mean: float
     interval: tuple[float, float] | None
@@ -67,7 +67,7 @@ def estimate(values: Float64) -> Estimate:
 def paired_p(values: Float64, baseline: Float64) -> float | None:
     """Return the two-sided p-value of the paired t-test of two arrays (seeds,).
 
-    Returns None with fewer than two seeds, and where all differences are equal up to rounding: the
+    Returns None with fewer than two seeds, or if all differences are equal up to rounding: the
     test needs a spread.
     """
     differences = values - baseline
