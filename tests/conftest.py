@@ -1,7 +1,7 @@
-"""One process a framework.
+"""One test process per framework.
 
-A test that takes the fixture ``backend`` runs once for each backend, its name in the test's. Under
-pytest-xdist (the default, see pyproject.toml) all tests of a backend run in a process of their own.
+A test with the fixture ``backend`` runs once for each backend, and its name contains the backend's.
+Under pytest-xdist (the default, see pyproject.toml) each backend has its own process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from d2ldrop import backend_names, get_backend
 from d2ldrop.backend import Backend, install_hint, is_installed
 
-# Many processes share the cores: a thread that waits must not spin. (Read when a framework loads.)
+# Many processes share the cores, so a waiting thread must not spin. Frameworks read this when they
+# are loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 REQUIRED = re.findall(r"\w+", os.environ.get("D2LDROP_TEST_BACKENDS", "numpy"))
 hypothesis.settings.register_profile("shared-machine", deadline=None)
@@ -36,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def skip_without(*names: str) -> pytest.MarkDecorator:
-    """Skip where a framework is missing that need not be there."""
+    """Skip a test if a framework is missing that D2LDROP_TEST_BACKENDS does not require."""
     missing = [name for name in names if not is_installed(name) and name not in REQUIRED]
     reason = f"not installed: {', '.join(install_hint(name) for name in missing)}"
     return pytest.mark.skipif(bool(missing), reason=reason)
@@ -53,7 +54,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def backend(backend_name: str) -> Backend[Any]:
-    """A backend's module; asked for by tests that are to run on each."""
+    """The module of a backend; a test with this fixture runs once for each backend."""
     others = [f for f in FRAMEWORKS if f in sys.modules and f != backend_name]
     if others and backend_name != "numpy":
         pytest.fail(f"{backend_name} would be the second framework in a process with {others}")
@@ -61,14 +62,14 @@ def backend(backend_name: str) -> Backend[Any]:
 
 
 @pytest.fixture(autouse=True)
-def _one_framework_a_process() -> Iterator[None]:
+def _one_framework_per_process() -> Iterator[None]:
     yield
     loaded = [framework for framework in FRAMEWORKS if framework in sys.modules]
     assert len(loaded) <= 1, f"one process holds {loaded}: each test process may hold one framework"
 
 
 def scope(nodeid: str) -> str:
-    """The process that a test runs in: its backend's, or that of the tests without one."""
+    """The name of the process that runs a test: its backend, or one for tests without a backend."""
     parameters = re.split(r"[\[\]-]", nodeid.partition("[")[2])
     named = [name for name in backend_names() if name in parameters]
     if named:
@@ -77,7 +78,7 @@ def scope(nodeid: str) -> str:
 
 
 class OneBackendPerProcess(LoadScopeScheduling):  # type: ignore[misc]  # untyped
-    """As many processes as scopes, so that none gets a second one."""
+    """Send each scope to its own process."""
 
     def _split_scope(self, nodeid: str) -> str:
         return scope(nodeid)
@@ -93,6 +94,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBackendPe
 
 @pytest.fixture(autouse=True)
 def _no_user_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's cache, or depends on the user's settings."""
+    """Keep tests away from the user's cache and settings."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("D2LDROP_DATA_DIR", raising=False)

@@ -1,6 +1,7 @@
-"""Backends that misbehave, installed as a third party would: a distribution with an entry point.
+"""Fake backends, each installed like a third party's: a distribution with an entry point.
 
-Each computes with NumPy, as a "framework" of its own name, until it does what it is named for.
+Each is a copy of the NumPy backend with its own framework name and with the fault that it is named
+after.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 from pathlib import Path
 
 BODIES = {
-    # A good backend: a third party's distribution adds a framework and touches nothing here.
+    # No fault: a third party's distribution adds a framework.
     "honest": "",
     "crashing": """
 def train_step(*args, **kwargs):
@@ -26,7 +27,7 @@ def train_step(*args, **kwargs):
     print("a framework prints what it likes")
     raise RuntimeError("out of memory, say")
 """,
-    # What float32 arithmetic somewhere inside would do.
+    # Rounds as if one operation used float32.
     "drifting": """
 def train_step(params, *args, **kwargs):
     params, loss, logits = d2ldrop_numpy.train_step(params, *args, **kwargs)
@@ -43,7 +44,7 @@ def train_step(*args, **kwargs):
 
 
 def install(folder: Path, *names: str) -> dict[str, str]:
-    """Install some of them into ``folder``; the environment in which they are found."""
+    """Install fake backends into ``folder``; return the environment in which they are found."""
     info = folder / "fakes-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fakes\nVersion: 1.0\n")

@@ -1,4 +1,4 @@
-"""What importing does, and does not do, to a process; each case in a process of its own."""
+"""Importing d2ldrop or a backend has no side effects; each test starts a new process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def python(code: str, *options: str) -> str:
-    """What the code prints, in a new process."""
+    """Run code in a new process and return what it prints."""
     out = subprocess.run(
         [sys.executable, *options, "-c", code], capture_output=True, text=True, check=False
     )
@@ -92,14 +92,14 @@ def test_paddle_before_tensorflow_works() -> None:
 
 
 @skip_without("mxnet")
-def test_mxnets_import_leaves_numpy_python_and_the_warning_filters_alone() -> None:
+def test_importing_mxnet_does_not_change_numpy_python_or_the_warning_filters() -> None:
     code = (
         "import builtins, sys, warnings, numpy as np, d2ldrop\n"
         "names, state, filters = set(vars(np)), np.geterr(), list(warnings.filters)\n"
         "importing, distutils = builtins.__import__, 'distutils' in sys.modules\n"
         "d2ldrop.get_backend('mxnet')\n"
         "import mxnet\n"
-        # SciPy, which MXNet imports, has NumPy load its own submodules.
+        # MXNet imports SciPy, and SciPy makes NumPy load submodules.
         "new = {n for n, value in vars(np).items() if type(value) is not type(np)} - names\n"
         "print(new, np.geterr() == state, warnings.filters == filters,\n"
         "      builtins.__import__ is importing, ('distutils' in sys.modules) == distutils,\n"
@@ -110,8 +110,8 @@ def test_mxnets_import_leaves_numpy_python_and_the_warning_filters_alone() -> No
 
 
 @skip_without("mxnet")
-def test_functions_of_mxnets_find_what_they_read_of_numpy_later() -> None:
-    """On every NumPy: those that it has removed since MXNet 1.9.1, too."""
+def test_functions_of_mxnet_find_old_names_of_numpy_at_each_call() -> None:
+    """MXNet 1.9.1 also uses names that later versions of NumPy do not have."""
     code = (
         "import warnings, numpy as np, d2ldrop\n"
         "d2ldrop.get_backend('mxnet')\n"
@@ -134,22 +134,22 @@ def test_functions_of_mxnets_find_what_they_read_of_numpy_later() -> None:
 
 
 @skip_without("mxnet")
-def test_every_name_that_mxnet_reads_of_numpy_is_there() -> None:
+def test_every_numpy_name_that_mxnet_uses_exists() -> None:
     spec = find_spec("mxnet")
     assert spec is not None
     assert spec.origin is not None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python's on MXNet's strings, NumPy's on old names
+        warnings.simplefilter("ignore")  # about MXNet's strings and about old names of NumPy
         read = {
-            name for file in Path(spec.origin).parent.rglob("*.py") for name in read_of_numpy(file)
+            name for file in Path(spec.origin).parent.rglob("*.py") for name in numpy_names_of(file)
         }
         missing = {name for name in read if not hasattr(old_numpy(), name)}
     assert {"bool", "float32", "msort"} <= read
     assert missing == set()
 
 
-def read_of_numpy(file: Path) -> set[str]:
-    """The names that a module reads as attributes of NumPy."""
+def numpy_names_of(file: Path) -> set[str]:
+    """The attributes of NumPy that a module uses."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
     imports = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     aliases = {alias.asname or alias.name for alias in imports if alias.name == "numpy"}
@@ -162,7 +162,7 @@ def read_of_numpy(file: Path) -> set[str]:
     }
 
 
-def test_a_financial_function_says_where_it_went() -> None:
+def test_a_removed_financial_function_raises_an_error_with_the_reason() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         npv = old_numpy().npv
@@ -184,7 +184,7 @@ def test_using_mxnet_leaves_its_numpy_scope_as_it_was() -> None:
 
 @skip_without("mxnet", "torch")
 @pytest.mark.parametrize("order", [("torch", "mxnet"), ("mxnet", "torch")])
-def test_mxnet_leaves_torchs_threads_alone(order: tuple[str, str]) -> None:
+def test_mxnet_does_not_change_the_threads_of_torch(order: tuple[str, str]) -> None:
     alone = python("import torch; print(torch.get_num_threads())")
     code = "import d2ldrop\n" + "".join(f"d2ldrop.get_backend({name!r})\n" for name in order)
     assert python(code + "import torch; print(torch.get_num_threads())") == alone
@@ -206,7 +206,7 @@ def test_a_missing_framework_is_an_error_with_the_pip_line() -> None:
     ]
 
 
-def test_a_broken_framework_shows_its_own_error(tmp_path: Path) -> None:
+def test_a_broken_framework_raises_its_own_error(tmp_path: Path) -> None:
     (tmp_path / "mxnet.py").write_text("import a_module_that_mxnet_would_need\n")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"

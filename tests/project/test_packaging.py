@@ -1,4 +1,4 @@
-"""What a user installs: the wheel, the source distribution, and the Pythons that make accepts."""
+"""The wheel, the source distribution, the extras, and the Pythons that make accepts."""
 
 from __future__ import annotations
 
@@ -42,9 +42,36 @@ def test_the_source_distribution_has_what_the_readmes_commands_need(
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.split()
-    expected = {name for name in tracked if not name.startswith(".")} or {"Makefile"}
-    assert {"Makefile", "requirements.lock", "README.md"} <= names
-    assert expected <= names
+    assert {
+        ".pre-commit-config.yaml",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "README.zh-CN.md",
+        "docs/README.md",
+        "docs/tables.py",
+        "notebooks/build.py",
+        "requirements.lock",
+    } <= names
+    assert {name for name in tracked if not name.startswith(".")} <= names
+
+
+def test_the_wheel_has_every_module_and_no_other_top_level_name(
+    distributions: tuple[Path, Path],
+) -> None:
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    backends = {path.stem for path in (ROOT / "backends").glob("*.py")}
+    assert {"d2ldrop_tensorflow_compiled", "d2ldrop_tensorflow_layers"} <= backends
+    package = {str(path.relative_to(ROOT)) for path in (ROOT / "d2ldrop").rglob("*.py")}
+    assert {"d2ldrop/bench/driver.py", "d2ldrop/handwritten/network.py"} <= package
+    expected = package | {"d2ldrop/py.typed"}
+    for module in backends:
+        expected |= {f"{module}/__init__.py", f"{module}/py.typed"}
+    assert names == expected
 
 
 def test_the_wheels_description_has_no_link_into_the_repository(
@@ -81,7 +108,7 @@ def test_type_checkers_believe_the_installed_backends(
 
 
 def names(extra: str) -> set[str]:
-    """The distributions that an extra brings, those of its own extras included."""
+    """The distributions that an extra installs, including those of the extras that it names."""
     found: set[str] = set()
     for requirement in map(Requirement, EXTRAS[extra]):
         if requirement.name == "d2ldrop":
@@ -108,7 +135,7 @@ def test_there_is_one_version() -> None:
 
 @pytest.mark.parametrize("found", ["3.10", "3.14", None])
 def test_make_says_which_pythons_are_supported(tmp_path: Path, found: str | None) -> None:
-    """Whether it is the only one on the PATH, or the one that was asked for."""
+    """With PYTHON=, and without it where this Python is the only one on the PATH."""
     for file in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / file, tmp_path)
     programs = tmp_path / "bin"
@@ -116,7 +143,7 @@ def test_make_says_which_pythons_are_supported(tmp_path: Path, found: str | None
     for program in ("make", "sh", "uname", "cat", "echo"):
         (programs / program).symlink_to(str(shutil.which(program)))
     if found:
-        # What it is asked is whether it is supported, and which version it is.
+        # make runs it with -c to ask whether it is supported, then with --version.
         (programs / "python3").write_text(
             f'#!/bin/sh\n[ "$1" = --version ] && echo "Python {found}.1"\n'
         )

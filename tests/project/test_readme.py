@@ -1,4 +1,4 @@
-"""README and the other documents are true: listings, links, examples, commands and tables."""
+"""The listings of the READMEs equal the sources, the example runs, and the commands exist."""
 
 from __future__ import annotations
 
@@ -6,63 +6,42 @@ import ast
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 READMES = ["README.md", "README.zh-CN.md"]
-PAGES = sorted((ROOT / "docs").glob("*.md"))  # docs/README.md is the first
-DOCUMENTS = [*(ROOT / name for name in READMES), *PAGES, ROOT / "CONTRIBUTING.md"]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("framework", ["torch", "paddle"])
+@pytest.mark.parametrize("module", ["d2ldrop_torch", "d2ldrop_paddle"])
 @pytest.mark.parametrize("readme", READMES)
-def test_the_listings_are_the_backends_own(readme: str, framework: str) -> None:
-    source = (ROOT / "backends" / f"d2ldrop_{framework}.py").read_text()
-    listing = next(
+def test_a_listing_equals_the_source(readme: str, module: str) -> None:
+    path = f"backends/{module}.py"
+    source = read(path)
+    function = next(
         ast.get_source_segment(source, node)
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef) and node.name == "dropout_layer"
     )
-    assert f"```python\n{listing}\n```" in (ROOT / readme).read_text(encoding="utf-8")
+    after_link = read(readme).partition(f"({path})")[2]
+    listing = re.search(r"```python\n(.*?)\n```", after_link, re.DOTALL)
+    assert listing is not None
+    assert listing[1] == function, f"copy dropout_layer from {path} into {readme}"
 
 
 @pytest.mark.parametrize("readme", READMES)
-def test_a_readme_is_short(readme: str) -> None:
-    assert len((ROOT / readme).read_text(encoding="utf-8").splitlines()) <= 180
-
-
-@pytest.mark.parametrize("readme", READMES)
-def test_a_readme_links_to_every_page(readme: str) -> None:
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    assert [page.name for page in PAGES[1:] if f"docs/{page.name}" not in text] == []
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_links_lead_somewhere(document: Path) -> None:
-    text = document.read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
-    files = {(one or other).partition("#")[0] for one, other in links}
-    missing = [
-        file
-        for file in files
-        if file and "://" not in file and not (document.parent / file).exists()
-    ]
-    assert missing == []
+def test_a_readme_has_at_most_180_lines(readme: str) -> None:
+    assert len(read(readme).splitlines()) <= 180
 
 
 @pytest.mark.parametrize("readme", READMES)
 def test_the_example_runs(readme: str, tmp_path: Path) -> None:
-    blocks = re.findall(
-        r"```python\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), re.DOTALL
-    )
+    blocks = re.findall(r"```python\n(.*?)```", read(readme), re.DOTALL)
     (example,) = (block for block in blocks if "import d2ldrop" in block)
     assert 'data="stand-in"' in example
     example = example.replace(
@@ -71,37 +50,34 @@ def test_the_example_runs(readme: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", example], cwd=tmp_path, check=True)
 
 
-def test_the_commands_exist() -> None:
-    commands = re.findall(r"^d2ldrop (\w+)(.*?)(?:#.*)?$", README, re.MULTILINE)
-    assert {name for name, _ in commands} >= {"backends", "compare", "evaluate", "train"}
-    for name, arguments in commands:
-        text = subprocess.run(
+def commands(readme: str) -> list[tuple[str, str]]:
+    """The name and the arguments of each d2ldrop command in a README."""
+    return re.findall(r"^d2ldrop ([a-z-]+)(.*?)(?:#.*)?$", read(readme), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """The help text of each command in the READMEs."""
+    return {
+        name: subprocess.run(
             [sys.executable, "-m", "d2ldrop", name, "--help"],
             capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+        ).stdout
+        for name in {name for readme in READMES for name, _ in commands(readme)}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_commands_exist(readme: str, helps: dict[str, str]) -> None:
+    names = {name for name, _ in commands(readme)}
+    assert names >= {"backends", "compare", "evaluate", "train"}
+    for name, arguments in commands(readme):
         for option in re.findall(r"--[\w-]+", arguments):
-            assert option in text, f"d2ldrop {name} {option}"
+            assert option in helps[name], f"d2ldrop {name} {option}"
 
 
-def locked(package: str) -> str:
-    found = re.search(rf"^{package}==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    assert found is not None
-    return found[1]
-
-
-def test_the_tables_are_those_that_the_program_makes() -> None:
-    if version("click") != locked("click"):
-        pytest.skip("the tables of options are made with the locked click, which words them")
-    command = [sys.executable, "docs/tables.py", "--check"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_pre_commit_has_the_locks_ruff() -> None:
-    assert f"rev: v{locked('ruff')}" in (ROOT / ".pre-commit-config.yaml").read_text()
-
-
-def test_no_module_is_long() -> None:
-    modules = [*(ROOT / "d2ldrop").rglob("*.py"), *(ROOT / "backends").glob("*.py")]
-    lengths = {name_of(module): len(module.read_text().splitlines()) for module in modules}
-    assert {name: lines for name, lines in lengths.items() if lines > 300} == {}
+@pytest.mark.parametrize("readme", READMES)
+def test_the_make_targets_exist(readme: str) -> None:
+    targets = set(re.findall(r"^make ([\w-]+)", read(readme), re.MULTILINE))
+    assert {"compare", "test"} <= targets
+    assert targets <= set(re.findall(r"^([\w-]+):", read("Makefile"), re.MULTILINE))
