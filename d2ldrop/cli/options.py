@@ -10,6 +10,7 @@ import click
 
 from d2ldrop.core.recipe import PRESETS, Recipe
 from d2ldrop.data import DataSource
+from d2ldrop.data.dataset import DATASETS
 from d2ldrop.processes.environment import EXECUTIONS
 from d2ldrop.processes.interpreters import parse_pythons
 from d2ldrop.training.layer_statistics import RECORDS
@@ -51,7 +52,7 @@ def data_options(command: Command) -> Command:
         ),
         click.option(
             "--dataset",
-            type=click.Choice(["auto", "fashion-mnist", "stand-in"]),
+            type=click.Choice(DATASETS),
             default="auto",
             show_default=True,
             help="auto: Fashion-MNIST if it is there or can be downloaded, else the stand-in.",
