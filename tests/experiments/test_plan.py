@@ -24,7 +24,7 @@ from tests.experiments.small import OPTIONS, SMALL, plan
         (["features", "--seeds", "0"], "seeds must be a positive integer, got 0"),
         (["features", "--jobs", "0"], "jobs must be a positive integer, got 0"),
         (["features", "--backend", "tirch"], "tirch"),
-        (["features", "--resume"], "(--resume) needs the name (--name)"),
+        (["features", "--resume"], "--resume needs the --name of the run"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_run(

@@ -32,7 +32,7 @@ def test_one_seed_gives_no_interval_and_says_so(tmp_path: Path) -> None:
         assert entry["p"] is None
     again = command(*arguments)
     assert again.returncode == 2
-    assert "(--resume) keeps what is there" in again.stderr
+    assert "--resume keeps what is there" in again.stderr
 
 
 def test_two_seeds_give_intervals_and_a_conclusion(tmp_path: Path) -> None:
