@@ -74,11 +74,11 @@ def init_params(arrays: Arrays, device: str = "cpu") -> list[Array]:
 def mlp(params: list[Array], X: Array, noise: Noise = NO_NOISE) -> Array:
     """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
-    H1 = npx.relu(npx.fully_connected(X, W1.T, b1, num_hidden=len(b1), no_bias=False))
+    H1 = npx.activation(npx.fully_connected(X, W1.T, b1, len(b1), no_bias=False), "relu")
     H1, W2 = noise_layer(dropout_layer, H1, W2, noise[0])
-    H2 = npx.relu(npx.fully_connected(H1, W2.T, b2, num_hidden=len(b2), no_bias=False))
+    H2 = npx.activation(npx.fully_connected(H1, W2.T, b2, len(b2), no_bias=False), "relu")
     H2, W3 = noise_layer(dropout_layer, H2, W3, noise[1])
-    return npx.fully_connected(H2, W3.T, b3, num_hidden=len(b3), no_bias=False)
+    return npx.fully_connected(H2, W3.T, b3, len(b3), no_bias=False)
 
 
 @use_np

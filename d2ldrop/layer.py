@@ -123,10 +123,10 @@ def _apply(backend: Backend[Any], X: Any, dropout: float, mask: Any) -> Any:
         return np.asanyarray(Y, X.dtype)
     if not known:
         return backend.dropout_layer(X, dropout, mask=mask)
-    device = device_of(X)
-    if mask.size < FUSED or mask.shape != _shape(X) or _dtype(X) not in ("float32", "float64"):
+    device, dtype = device_of(X), _dtype(X)
+    if mask.size < FUSED or dtype not in ("float32", "float64") or mask.shape != _shape(X):
         return backend.dropout_layer(X, dropout, mask=backend.from_numpy(mask, device))
-    return backend.from_numpy(scaled(mask, 1 - dropout, _dtype(X)), device) * X
+    return backend.from_numpy(scaled(mask, 1 - dropout, dtype), device) * X
 
 
 _names: dict[Any, str] = {}

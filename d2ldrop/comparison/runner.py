@@ -143,11 +143,7 @@ class Request:
             "execution": self.options.execution,
         }
         if data is not None:
-            values |= {
-                "train_size": len(data.train_images),
-                "test_size": len(data.test_images),
-                "dataset_sha256": data.sha256,
-            }
+            values |= data.identity
         return values
 
     def refuse_other_runs(self, variants: Sequence[Variant], data: Dataset | None = None) -> None:
@@ -267,7 +263,6 @@ class Comparison:
             "folder": str(folder.path),
             "d2ldrop_version": __version__,
             "machine": machine(),
-            "dataset": self.data.name,
             **self.asked.identity(self.data),
             "backends": rows,
             "left_out": self.left_out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -23,8 +24,16 @@ def device_of(x: Any) -> str:
 
     Other kinds of devices, such as PyTorch's "meta", keep the name that the framework uses.
     """
-    places = (str(getattr(x, name)) for name in ("device", "place", "ctx") if hasattr(x, name))
-    place = next(places, "cpu")
+    for name in ("device", "place", "ctx"):  # as PyTorch and TensorFlow, Paddle, MXNet call it
+        place = getattr(x, name, None)
+        if place is not None:
+            return _full_name(str(place))
+    return "cpu"
+
+
+@functools.cache
+def _full_name(place: str) -> str:
+    """The full name of a device in a framework's own spelling; "" is a device not known yet."""
     match = re.search(r"(?:gpu|cuda)\D*(\d+)", place, re.IGNORECASE)
     if match is not None:
         return f"gpu:{match[1]}"

@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from d2ldrop.core.imports import explained, mxnet_import
+from d2ldrop.core.imports import safe_import
 from d2ldrop.d2l._curves import Accumulator, Animator, LateAccumulator, plt, train
 from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 
-with explained("mxnet"), mxnet_import():
+with safe_import("mxnet"):
     import mxnet as mx
     from d2ldrop_mxnet import from_numpy
     from mxnet import autograd, gluon

@@ -14,14 +14,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from d2ldrop.core.imports import explained
+from d2ldrop.core.imports import safe_import
 from d2ldrop.core.machine import cores
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
 from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
 
 os.environ.setdefault("OMP_NUM_THREADS", str(cores()))  # paddle's import would set it to 1
 
-with explained("paddle"):
+with safe_import("paddle"):
     import paddle
     from d2ldrop_paddle import from_numpy
     from paddle import nn

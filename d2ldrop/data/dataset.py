@@ -52,6 +52,16 @@ class Dataset:
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What results record of the dataset, and what a resumed run must have again."""
+        return {
+            "dataset": self.name,
+            "dataset_sha256": self.sha256,
+            "train_size": len(self.train_images),
+            "test_size": len(self.test_images),
+        }
+
 
 @dataclass(frozen=True)
 class DataSource:

@@ -90,10 +90,7 @@ class RunIdentity:
             recipe=recipe,
             framework_version=str(getattr(sys.modules[backend], "__version__", "unknown")),
             device=device,
-            dataset=data.name,
-            dataset_sha256=data.sha256,
-            train_size=len(data.train_images),
-            test_size=len(data.test_images),
+            **data.identity,
             record=tuple(record),
             numpy_version=np.__version__,
             python_version=platform.python_version(),
@@ -266,9 +263,5 @@ def expected_identity(
         "environment": numeric_environment(environment),
     }
     if data is not None:
-        values |= {
-            "train_size": len(data.train_images),
-            "test_size": len(data.test_images),
-            "dataset_sha256": data.sha256,
-        }
+        values |= data.identity
     return values

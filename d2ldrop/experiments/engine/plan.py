@@ -54,7 +54,7 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that identify the experiment, as ``plan.json`` holds them."""
-        return {**_choices(self.name, self.backend, self.recipe), **_facts(self.data)}
+        return {**_choices(self.name, self.backend, self.recipe), **self.data.identity}
 
     def jobs(self) -> dict[Key, ExperimentJob]:
         """The run of each arm for each seed, in the order of the seeds."""
@@ -131,7 +131,7 @@ def plan_experiment(
     choices = _choices(name, backend, recipe)
     folder.refuse_other(_but_seed(choices))
     dataset = source.load()
-    folder.refuse_other(_but_seed({**choices, **_facts(dataset)}))
+    folder.refuse_other(_but_seed({**choices, **dataset.identity}))
     arms = tuple(experiment.arms(Setting(recipe, len(dataset.train_images), backends)))
     return Plan(folder, name, backend, recipe, all_seeds, arms, dataset, source.data_dir, options)
 
@@ -139,16 +139,6 @@ def plan_experiment(
 def _choices(name: str, backend: str, recipe: Recipe) -> dict[str, Any]:
     """The part of a plan's identity that is known before the images are loaded."""
     return {"experiment": name, "backend": backend, "recipe": recipe.to_dict()}
-
-
-def _facts(data: Dataset) -> dict[str, Any]:
-    """The part of a plan's identity that depends on the images."""
-    return {
-        "dataset": data.name,
-        "dataset_sha256": data.sha256,
-        "train_size": len(data.train_images),
-        "test_size": len(data.test_images),
-    }
 
 
 def _but_seed(identity: dict[str, Any]) -> dict[str, Any]:
