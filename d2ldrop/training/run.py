@@ -139,6 +139,7 @@ class RunIdentity:
             "recipe": self.recipe.to_dict(),
             "record": list(self.record),
             "device": self.device,
+            "dataset": self.dataset,
             "train_size": self.train_size,
             "test_size": self.test_size,
             "dataset_sha256": self.dataset_sha256,
