@@ -9,12 +9,9 @@ What is particular to MXNet:
 from typing import TypeAlias
 
 import mxnet as mx
-import numpy as np
-from mxnet import autograd, npx
 from mxnet.gluon import Trainer, nn
-from mxnet.util import use_np
 
-from d2ldrop.core.arrays import Arrays, NumPyArray, Rates
+from d2ldrop.core.arrays import Arrays, NumPyArray, Rates, compact
 from d2ldrop.core.noise import NO_NOISE, Noise, noise_layer
 
 Array: TypeAlias = mx.np.ndarray
@@ -30,14 +27,12 @@ def devices() -> list[str]:
     return ["cpu", *(f"gpu:{i}" for i in range(mx.context.num_gpus()))]
 
 
-@use_np
+@mx.util.use_np
 def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
     """An array with the values, shape and dtype of ``array``."""
     if device == "cpu" and array.dtype != bool and array.size and array.flags.carray:
-        compact = np.ndarray(array.shape, array.dtype, array)  # X[:, None] may have odd strides
-        return mx.nd.from_dlpack(compact.__dlpack__()).as_np_ndarray()  # shares the memory
-    context = mx.cpu() if device == "cpu" else mx.gpu(int(device.removeprefix("gpu:")))
-    return mx.np.array(array, dtype=array.dtype, ctx=context)
+        return mx.nd.from_dlpack(compact(array).__dlpack__()).as_np_ndarray()  # shares the memory
+    return mx.np.array(array, array.dtype, ctx=mx.Context(device[:3], int(device[4:] or 0)))
 
 
 def to_numpy(x: Array) -> NumPyArray:
@@ -50,7 +45,7 @@ def manual_seed(seed: int) -> None:
     mx.random.seed(seed)
 
 
-@use_np
+@mx.util.use_np
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
     """Drop each element with probability dropout and divide the rest by 1 - dropout (D2L 4.6)."""
     if dropout == 0:
@@ -59,7 +54,6 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         return 0 * X  # zeros, through which gradients still flow
     if mask is None:
         mask = mx.np.random.uniform(size=X.shape, ctx=X.ctx) >= dropout
-    mask = mask.astype(X.dtype)
     return mask * X / (1 - dropout)
 
 
@@ -74,33 +68,30 @@ def init_params(arrays: Arrays, device: str = "cpu") -> list[Array]:
 def mlp(params: list[Array], X: Array, noise: Noise = NO_NOISE) -> Array:
     """Logits (n, 10) of images X (n, 784): two hidden layers, noise after each activation."""
     W1, b1, W2, b2, W3, b3 = params
-    H1 = npx.activation(npx.fully_connected(X, W1.T, b1, len(b1), no_bias=False), "relu")
+    H1 = mx.npx.activation(mx.npx.fully_connected(X, W1.T, b1, len(b1), no_bias=False), "relu")
     H1, W2 = noise_layer(dropout_layer, H1, W2, noise[0])
-    H2 = npx.activation(npx.fully_connected(H1, W2.T, b2, len(b2), no_bias=False), "relu")
+    H2 = mx.npx.activation(mx.npx.fully_connected(H1, W2.T, b2, len(b2), no_bias=False), "relu")
     H2, W3 = noise_layer(dropout_layer, H2, W3, noise[1])
-    return npx.fully_connected(H2, W3.T, b3, len(b3), no_bias=False)
+    return mx.npx.fully_connected(H2, W3.T, b3, len(b3), no_bias=False)
 
 
-@use_np
 def cross_entropy(logits: Array, y: Array) -> Array:
     """Softmax cross-entropy of integer labels y (n,), averaged over the batch."""
-    return -npx.pick(npx.log_softmax(logits), y).mean()
+    return mx.npx.pick(-mx.npx.log_softmax(logits), y).mean()
 
 
-@use_np
 def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
     """Take one SGD step; return params (updated in place), and loss and logits of the batch."""
-    with autograd.record():
+    with mx.autograd.record():
         logits = mlp(params, X, noise)
         loss = cross_entropy(logits, y)
     loss.backward()
     for param in params:
-        grad = param.grad
         if weight_decay and param.ndim == 2:  # a matrix of weights, not a bias
-            grad = grad + weight_decay * param
-        param -= lr * grad
+            param.grad[:] += weight_decay * param
+        param -= lr * param.grad
     return params, loss.detach(), logits.detach()
 
 
@@ -116,7 +107,7 @@ def predict(params: list[Array], X: Array) -> Array:
     return mlp(params, X)
 
 
-@use_np
+@mx.util.use_np
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
 ) -> tuple[nn.Block, Trainer]:
@@ -136,20 +127,19 @@ def concise_mlp(
     return net, Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
 
 
-@use_np
+@mx.util.use_np
 def concise_step(net: nn.Block, trainer: Trainer, X: Array, y: Array) -> tuple[Array, Array]:
     """Take one step of the optimiser; return loss and logits of the batch."""
-    with autograd.record():
+    with mx.autograd.record():
         logits = net(X)
         loss = cross_entropy(logits, y)
-        scale = trainer.learning_rate / float(np.float32(trainer.learning_rate))
-        objective = loss * scale  # the optimiser rounds the learning rate to float32
-    objective.backward()
+    scale = trainer.learning_rate / float(mx.np.float32(trainer.learning_rate))
+    loss.backward(mx.np.full_like(loss, scale))  # the optimiser rounds the learning rate to float32
     trainer.step(batch_size=1)  # the loss is already averaged
     return loss.detach(), logits.detach()
 
 
-@use_np
+@mx.util.use_np
 def concise_predict(net: nn.Block, X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     return net(X)

@@ -90,8 +90,7 @@ def train_step(
         with tf.GradientTape() as tape:
             logits = mlp(params, X, noise)
             loss = cross_entropy(logits, y)
-        grads = tape.gradient(loss, params)
-        for param, grad in zip(params, grads, strict=True):
+        for param, grad in zip(params, tape.gradient(loss, params), strict=True):
             if weight_decay and len(param.shape) == 2:  # a matrix of weights, not a bias
                 grad = grad + weight_decay * param
             param.assign_sub(lr * grad)
@@ -116,20 +115,18 @@ def concise_mlp(
 ) -> tuple[Model, Optimizer]:
     """A network of Keras's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, _, b2, _, b3 = arrays
-    dtype = str(W1.dtype)
     with tf.device(device):
-        net = tf.keras.Sequential(
-            [
-                layers.Input((len(W1),), dtype=dtype),
-                layers.Dense(len(b1), activation="relu", dtype=dtype),
-                noise_after(dropout[0], noise, dtype),
-                layers.Dense(len(b2), activation="relu", dtype=dtype),
-                noise_after(dropout[1], noise, dtype),
-                layers.Dense(len(b3), dtype=dtype),
-            ]
-        )
+        stack = [
+            layers.Input((len(W1),), dtype=W1.dtype),
+            layers.Dense(len(b1), activation="relu", dtype=W1.dtype),
+            noise_after(dropout[0], noise, W1.dtype),
+            layers.Dense(len(b2), activation="relu", dtype=W1.dtype),
+            noise_after(dropout[1], noise, W1.dtype),
+            layers.Dense(len(b3), dtype=W1.dtype),
+        ]
+        net = tf.keras.Sequential(stack)
         net.set_weights(arrays)
-        return net, tf.keras.optimizers.SGD(lambda: tf.constant(lr, dtype))  # Keras rounds floats
+        return net, tf.keras.optimizers.SGD(lambda: tf.constant(lr, W1.dtype))  # floats are rounded
 
 
 def concise_step(net: Model, trainer: Optimizer, X: Array, y: Array) -> tuple[Array, Array]:
@@ -138,8 +135,7 @@ def concise_step(net: Model, trainer: Optimizer, X: Array, y: Array) -> tuple[Ar
         with tf.GradientTape() as tape:
             logits = net(X, training=True)
             loss = cross_entropy(logits, y)
-        grads = tape.gradient(loss, net.trainable_variables)
-        trainer.apply(grads, net.trainable_variables)
+        trainer.apply(tape.gradient(loss, net.trainable_variables), net.trainable_variables)
     return loss, logits
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
-def noise_after(p: float, noise: str, dtype: str) -> Any:
+def noise_after(p: float, noise: str, dtype: np.dtype[Any]) -> Any:
     """Keras's own layer for ``noise`` with drop probability ``p``."""
     # Without a seed, Keras would draw one from Python's global generator.
     seed = int(tf.random.uniform((), 0, 2**31 - 1, tf.int32))

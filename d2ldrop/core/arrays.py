@@ -31,6 +31,14 @@ def is_aligned(array: npt.NDArray[Any]) -> bool:
     return array.flags.carray and address(array) % ALIGNMENT == 0
 
 
+def compact(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The memory of a C-contiguous ``array`` with the strides that its shape implies.
+
+    NumPy may give an axis of length 1, such as that of ``X[:, None]``, any stride.
+    """
+    return np.ndarray(array.shape, array.dtype, array)
+
+
 def aligned(shape: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """An uninitialised array that starts at a multiple of ALIGNMENT; NumPy does not ensure this."""
     dtype = np.dtype(dtype)

@@ -17,7 +17,7 @@ from d2ldrop.backend import Backend
 ALONE = {
     "d2ldrop_numpy": {"forward", "backward", "cross_entropy_and_gradient", "draw_masks"},
 }
-LINES = {"d2ldrop_numpy": 200, "d2ldrop_mxnet": 160, "d2ldrop_tensorflow": 154}
+LINES = {"d2ldrop_numpy": 200}
 """The length of a backend that a reader takes in at one sitting; 150 if not given here."""
 
 if (
