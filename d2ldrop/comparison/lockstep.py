@@ -21,7 +21,7 @@ from d2ldrop.core.arrays import Weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.processes.jobs import LockstepJob, LockstepSteps
 from d2ldrop.processes.shared_data import SharedData
-from d2ldrop.training.saved_run import load_weights
+from d2ldrop.training.saved_arrays import load_weights
 
 REFERENCE = Variant("numpy")
 NUM_NUDGES = 3
@@ -117,7 +117,9 @@ class Check:
 
     def measure_yardstick(self, folder: Path) -> Lockstep:
         """The check's yardstick, after a job has taken the reference steps."""
-        reference, *moved = (load_weights(steps.out) for steps in self.reference_steps(folder))
+        reference, *moved = (
+            load_weights(steps.out, finite=False) for steps in self.reference_steps(folder)
+        )
         names = tuple(variant.name for variant in self.variants)
         return Lockstep(self.what, self.num_steps, names, yardstick(reference, moved))
 
@@ -128,7 +130,8 @@ class Check:
         """
         file = trained if self.what == WHOLE_RUN else self.steps(folder, variant).out
         return largest_difference(
-            load_weights(file), load_weights(self.reference_steps(folder)[0].out)
+            load_weights(file, finite=False),
+            load_weights(self.reference_steps(folder)[0].out, finite=False),
         )
 
     def _steps(

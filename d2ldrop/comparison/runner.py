@@ -32,7 +32,6 @@ from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.layer_statistics import check_record
 from d2ldrop.training.run import expected_identity
-from d2ldrop.training.saved_run import FORMAT
 from d2ldrop.version import __version__
 
 OnVariantEvent = Callable[[str, Event], None]
@@ -259,7 +258,6 @@ class Comparison:
             check.holds(variant) for check in self.lockstep for variant in check.variants
         )
         summary = {
-            "format": FORMAT,
             "name": folder.path.name,
             "folder": str(folder.path),
             "d2ldrop_version": __version__,
@@ -271,8 +269,7 @@ class Comparison:
             "problem": self.problem,
             "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
         }
-        folder.write(summary)
-        return summary
+        return folder.write(summary)
 
 
 def summary_of_run(result: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2ldrop.core.files import read_json, write_json
-from d2ldrop.core.recipe import Recipe
 from d2ldrop.training import saved_run
+from d2ldrop.training.markers import MARKERS, read_marker, write_marker
 from d2ldrop.training.run import Run
-
-MARKERS = {"comparison": "summary.json", "experiment": "plan.json", "benchmark": "bench.json"}
-"""The file that identifies each kind of NamedFolder; a single run has no such file."""
+from d2ldrop.training.saved_run import SavedRun
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,19 @@ class NamedFolder:
         return RunFolder(self.path / name)
 
     def read(self) -> dict[str, Any] | None:
-        """The content of the kind's marker file; None if it does not exist."""
-        file = self.path / MARKERS[self.kind]
-        content: dict[str, Any] | None = read_json(file) if file.exists() else None
-        return content
+        """The content of the kind's marker file; None if it does not exist.
 
-    def write(self, content: Mapping[str, Any]) -> None:
-        """Write the kind's marker file; ``content`` includes the fields of its identity."""
-        write_json(self.path / MARKERS[self.kind], content)
+        Raises:
+            DamagedFileError: the file is damaged; the message names it.
+        """
+        return read_marker(self.path, self.kind)
+
+    def write(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the kind's marker file, sealed, and return its content.
+
+        ``content`` includes the fields of its identity.
+        """
+        return write_marker(self.path, self.kind, content)
 
     def refuse_other(self, asked: Mapping[str, Any]) -> None:
         """Raise ValueError if a field of the marker file differs from ``asked``.
@@ -92,8 +94,6 @@ class NamedFolder:
         """
         kept = self.read()
         if kept is not None:
-            if "recipe" in kept:
-                kept["recipe"] = Recipe(**kept["recipe"]).to_dict()
             _refuse_difference(self.path, self.kind, kept, asked)
 
     def _refuse_overwrite(self) -> None:
@@ -150,9 +150,17 @@ class RunFolder:
         ``asked`` has fields of ``RunIdentity.deciding``. Fields that either side lacks are not
         compared.
         """
-        saved = saved_run.read(self.path)
+        saved = self.read()
         if saved is not None:
             _refuse_difference(self.path, "run", saved.identity.deciding(), asked)
+
+    def read(self) -> SavedRun | None:
+        """The folder's finished run or checkpoint, checked; None if there is neither.
+
+        Raises:
+            DamagedFileError: a file of the run is damaged; the message names it.
+        """
+        return saved_run.read(self.path)
 
     def read_result(self) -> dict[str, Any]:
         """The ``result.json`` of a complete run."""
@@ -172,9 +180,9 @@ class RunFolder:
         Raises:
             ValueError: the folder holds another run; the message names the first difference.
         """
-        self.refuse_other(run.identity.deciding())
-        saved = saved_run.read(self.path)
+        saved = self.read()
         if saved is not None:
+            _refuse_difference(self.path, "run", saved.identity.deciding(), run.identity.deciding())
             run.trace = saved.trace
             run.weights = saved.weights
             run.history = saved.history
