@@ -27,12 +27,20 @@ ANY_REMEDY = "restore it, or delete it"
 
 
 class DamagedFileError(ValueError):
-    """A file of saved state is damaged; the message names the file and says what to do."""
+    """A file of saved state is damaged; the message names the file and says what to do.
+
+    Attributes:
+        problem: what is wrong with the file.
+    """
+
+    problem = ""
 
 
 def damaged(path: Path | str, problem: str, remedy: str = ANY_REMEDY) -> DamagedFileError:
     """The error for the file ``path``; ``remedy`` says what the user can do."""
-    return DamagedFileError(f"{path} {problem}: {remedy}")
+    error = DamagedFileError(f"{path} {problem}: {remedy}")
+    error.problem = problem
+    return error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
