@@ -28,10 +28,11 @@ from d2ldrop.processes.jobs import Job, TrainJob
 from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.shared_data import SharedData, shared_data
-from d2ldrop.training.folder import FORMAT, NamedFolder
+from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.layer_statistics import check_record
 from d2ldrop.training.run import expected_identity
+from d2ldrop.training.saved_run import FORMAT
 from d2ldrop.version import __version__
 
 OnVariantEvent = Callable[[str, Event], None]
