@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from safetensors.numpy import save_file
 
@@ -47,8 +47,11 @@ class Job:
 
     Attributes:
         backend: the framework that the worker imports.
+        answer: the report that contains the result; a job without it is not done. None: the job
+            has no such report.
     """
 
+    answer: ClassVar[str | None] = None
     backend: str
 
     def run(self, emit: Emit) -> None:
@@ -81,6 +84,8 @@ class Job:
 @dataclass(frozen=True)
 class ProbeJob(Job):
     """Import the framework; reports "probe" with its version and devices."""
+
+    answer: ClassVar[str | None] = "probe"
 
     def run(self, emit: Emit) -> None:
         """Import the framework and report."""
@@ -125,6 +130,7 @@ class TrainJob(Job):
 class EvaluateJob(Job):
     """Evaluate saved weights; reports "evaluation" with loss (nats) and accuracy."""
 
+    answer: ClassVar[str | None] = "evaluation"
     shared: SharedData
     weights: Path
     device: str = "cpu"

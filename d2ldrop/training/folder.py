@@ -7,12 +7,15 @@ not at all. ``result.json`` is written last: a run that has it is complete.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from d2ldrop.core.locks import FolderInUseError, locked
 from d2ldrop.training import saved_run
 from d2ldrop.training.markers import MARKERS, read_marker, write_marker
 from d2ldrop.training.run import Run
@@ -32,6 +35,7 @@ class NamedFolder:
     kind: str
 
     @classmethod
+    @contextmanager
     def claim(
         cls,
         kind: str,
@@ -39,34 +43,55 @@ class NamedFolder:
         name: str | None = None,
         *,
         resume: bool = False,
-    ) -> NamedFolder:
-        """Return the folder ``out/name`` if this ``kind`` may write there. This writes nothing.
+    ) -> Iterator[NamedFolder]:
+        """Lock the folder ``out/name``, after checking that a run of this ``kind`` may write there.
+
+        At the end the lock is removed, and so is a new folder that is still empty.
 
         Args:
             kind: "run", "comparison", "experiment" or "benchmark".
             out: the folder of all runs.
-            name: the folder's name; the current time if not given.
+            name: the folder's name; if not given, the current time, with a suffix if it is taken.
             resume: continue what the folder holds.
 
         Raises:
             ValueError: ``name`` is not a plain folder name; with ``resume``, the folder does not
                 exist or holds another kind.
             FileExistsError: the folder holds something already, and ``resume`` is False.
+            FolderInUseError: another process works in the folder.
+            OSError: the folder cannot be created, or cannot be written to.
         """
-        if name is None:
-            if resume:
+        with ExitStack() as stack:
+            if name is not None:
+                if name in ("", ".", "..") or Path(name).name != name:
+                    raise ValueError(f"name must be a plain folder name, got {name!r}")
+                folder = cls(Path(out) / name, kind)
+                if resume:
+                    folder._refuse_missing()
+                stack.enter_context(locked(folder.path))
+            elif resume:
                 raise ValueError(
                     "resume=True (--resume) needs the name (--name) of the run to go on with"
                 )
-            name = time.strftime("%Y%m%d-%H%M%S")
-        if name in ("", ".", "..") or Path(name).name != name:
-            raise ValueError(f"name must be a plain folder name, got {name!r}")
-        folder = cls(Path(out) / name, kind)
-        if resume:
-            folder._refuse_other_kind()
-        else:
-            folder._refuse_overwrite()
-        return folder
+            else:
+                folder = cls._lock_new(kind, Path(out), stack)
+            if resume:
+                folder._refuse_other_kind()
+            else:
+                folder._refuse_overwrite()
+            yield folder
+
+    @classmethod
+    def _lock_new(cls, kind: str, out: Path, stack: ExitStack) -> NamedFolder:
+        """Lock a new folder in ``stack``. Its name is the current time, with a suffix if needed."""
+        now = time.strftime("%Y%m%d-%H%M%S")
+        for number in itertools.count(1):
+            path = out / (now if number == 1 else f"{now}-{number}")
+            with suppress(FolderInUseError):
+                if not path.exists():
+                    stack.enter_context(locked(path))
+                    return cls(path, kind)
+        raise AssertionError("unreachable: the loop above has no end")
 
     def backend(self, name: str) -> RunFolder:
         """The folder of one backend's run; ``name`` is "torch" or "torch-concise"."""
@@ -107,12 +132,14 @@ class NamedFolder:
                 )
             raise FileExistsError(_already(self.path, _a(kind)))
 
-    def _refuse_other_kind(self) -> None:
+    def _refuse_missing(self) -> None:
         if not self.path.is_dir():
             raise ValueError(
                 f"there is no run {self.path} to go on with: leave out resume (--resume), or give "
                 "the name (--name) of a run"
             )
+
+    def _refuse_other_kind(self) -> None:
         together = ("run", "comparison")  # a comparison may resume a single run, and vice versa
         for kind in self._held():
             if kind != self.kind and not (kind in together and self.kind in together):
@@ -134,6 +161,22 @@ class RunFolder:
         self.weights = path / saved_run.WEIGHTS
         self.checkpoint = path / saved_run.CHECKPOINT
         self.log = path / "worker.log"
+
+    @contextmanager
+    def claim(self, run: Run, *, resume: bool) -> Iterator[None]:
+        """Lock the folder for ``run``, and with ``resume`` load what it holds into ``run``.
+
+        Raises:
+            FolderInUseError: another process trains into the folder.
+            FileExistsError: the folder holds a run, and ``resume`` is False.
+            ValueError: the folder holds another run; the message names the first difference.
+        """
+        with locked(self.path):
+            if resume:
+                self._restore(run)
+            else:
+                self.refuse_overwrite()
+            yield
 
     def refuse_overwrite(self) -> None:
         """Raise FileExistsError if the folder holds a run, finished or not."""
@@ -174,12 +217,8 @@ class RunFolder:
         """Write a complete run and remove its checkpoint."""
         saved_run.write(self.path, run)
 
-    def restore(self, run: Run) -> None:
-        """Load the folder's finished run or checkpoint into ``run``, if there is one.
-
-        Raises:
-            ValueError: the folder holds another run; the message names the first difference.
-        """
+    def _restore(self, run: Run) -> None:
+        """Load the folder's finished run or checkpoint into ``run``, if there is one."""
         saved = self.read()
         if saved is not None:
             _refuse_difference(self.path, "run", saved.identity.deciding(), run.identity.deciding())
