@@ -94,7 +94,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     folder = tmp_path / "name"
     folder.mkdir()
     (folder / ".lock").symlink_to(other)
-    with pytest.raises(OSError, match="symbolic link|lock"), locked(folder):
+    with pytest.raises(OSError, match=r"\.lock"), locked(folder):
         pass
     assert other.read_text() == "precious"
 
