@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d2ldrop.core.files import (
     SEAL,
@@ -16,7 +16,9 @@ from d2ldrop.core.files import (
     with_nan,
     write_sealed,
 )
-from d2ldrop.experiments.engine.jobs import ExperimentJob
+
+if TYPE_CHECKING:
+    from d2ldrop.experiments.engine.jobs import ExperimentJob
 
 MEASURED_FIELDS: dict[str, type] = {"test_error": float, "train_loss": float}
 """What every experiment measures; null is NaN."""
