@@ -18,10 +18,11 @@ from d2ldrop.cli.options import (
     worker_options,
 )
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.resume import as_refusal, resumable
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.table import data_title
 from d2ldrop.frameworks import title
-from d2ldrop.processes.launcher import run_job
+from d2ldrop.processes.launcher import WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import shared_data
@@ -37,6 +38,7 @@ from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
 @run_options
 @worker_options
 @place_options
+@resumable("run")
 def train(
     backend: str,
     implementation: str | None,
@@ -73,6 +75,8 @@ def train(
                 progress.close()
                 say_how_to_resume(named.path)
                 raise
+            except WorkerFailedError as error:
+                raise as_refusal(error) from None
         result = planned.read_result(data)
     last = result["epochs"][-1]
     loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
@@ -13,6 +16,7 @@ from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.shared_data import SharedData
 from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.run import expected_identity
+from d2ldrop.version import __version__
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class PlannedRun:
             environment,
             data,
         )
+        if self.options.python(self.backend) == sys.executable:  # the worker has these versions
+            expected |= {"numpy_version": np.__version__, "d2ldrop_version": __version__}
         self.folder.refuse_other(expected)
 
     def job(self, shared: SharedData, *, resume: bool) -> TrainJob:

@@ -9,17 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from d2ldrop.core.files import damaged, read_sealed, write_sealed
+from d2ldrop.core.files import check_fields, damaged, read_sealed, write_sealed
 from d2ldrop.core.recipe import Recipe
 
 MARKERS = {"comparison": "summary.json", "experiment": "plan.json", "benchmark": "bench.json"}
 """The file's name for each kind of folder."""
-FIELDS: dict[str, dict[str, type]] = {
+Fields = dict[str, type]
+FIELDS: dict[str, Fields] = {
     "comparison": {"recipe": dict, "backends": dict, "lockstep": list},
     "experiment": {"recipe": dict, "experiment": str, "backend": str},
     "benchmark": {"kind": str, "backends": dict},
 }
 """The fields that the file must have, in every format."""
+CHECK_FIELDS: Fields = {"what": str, "steps": int, "difference": dict, "in_lockstep": dict}
+ROW_FIELDS: Fields = {"status": str}
+"""The fields of a comparison's lockstep checks, and of its rows."""
 
 
 def read_marker(folder: Path, kind: str) -> dict[str, Any] | None:
@@ -33,6 +37,12 @@ def read_marker(folder: Path, kind: str) -> dict[str, Any] | None:
         return None
     remedy = f"delete {path}; then resume=True (--resume) with all options makes it again"
     content = read_sealed(path, FIELDS[kind], remedy)
+    if kind == "comparison":
+        for check in content["lockstep"]:
+            check_fields(path, check, CHECK_FIELDS, remedy)
+        for row in content["backends"].values():
+            check_fields(path, row, ROW_FIELDS, remedy)
+    check_fields(path, content, {"seeds": list} if "seeds" in content else {}, remedy)
     if "recipe" in content:
         try:
             content["recipe"] = Recipe(**content["recipe"]).to_dict()

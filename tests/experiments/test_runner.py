@@ -79,7 +79,7 @@ def test_a_damaged_file_of_a_run_is_named_and_the_run_is_done_again(
     whole, _ = run_experiment(plan("dropconnect", tmp_path, seeds=1), num_jobs=2)
     files = sorted((tmp_path / "mine" / "jobs").iterdir())
     change(files[0], files[1])
-    again = plan("dropconnect", tmp_path, seeds=1, resume=True)
+    again = plan("dropconnect", tmp_path, seeds=1)
     with pytest.warns(RunAgainWarning) as warned:
         resumed, failed = run_experiment(again, num_jobs=2)
     (line,) = [str(one.message) for one in warned]
@@ -96,7 +96,7 @@ def test_files_of_format_1_are_kept(tmp_path: Path) -> None:
         content = json.loads(file.read_text())
         file.write_text(json.dumps({k: content[k] for k in ("measured", "framework_version")}))
     before = {file: file.stat().st_mtime_ns for file in files}
-    again = plan("dropconnect", tmp_path, seeds=1, resume=True)
+    again = plan("dropconnect", tmp_path, seeds=1)
     resumed, _ = run_experiment(again, num_jobs=2)
     assert resumed.runs == whole.runs
     assert {file: file.stat().st_mtime_ns for file in files} == before
