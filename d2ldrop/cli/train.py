@@ -26,6 +26,7 @@ from d2ldrop.processes.jobs import TrainJob
 from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.shared_data import shared_data
+from d2ldrop.training.divergence import diverged_after
 from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
 from d2ldrop.training.run import expected_identity
@@ -49,6 +50,7 @@ def train(
     timeout: float,
     quiet: bool,
     record: tuple[str, ...],
+    on_divergence: str,
     threads: int | None,
     execution: str,
     pythons: dict[str, str],
@@ -66,7 +68,14 @@ def train(
     def refuse_other_run(data: Dataset | None) -> None:
         environment = worker.environment(backend)
         expected = expected_identity(
-            backend, recipe, variant.implementation, record, worker.device, environment, data
+            backend,
+            recipe,
+            variant.implementation,
+            record,
+            worker.device,
+            environment,
+            data,
+            on_divergence=on_divergence,
         )
         folder.refuse_other(expected)
 
@@ -84,6 +93,7 @@ def train(
             device=worker.device,
             resume=resume,
             record=record,
+            on_divergence=on_divergence,
         )
         try:
             run_job(job, worker, partial(progress, variant.name), log=folder.log)
@@ -99,4 +109,7 @@ def train(
         f"after {last['epoch']} epochs train loss {loss}, "
         f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
     )
+    if (steps := result.get("diverged_after")) is not None:
+        ended = " and was stopped" if result["stopped_early"] else ""
+        click.echo(f"The run {diverged_after(steps)}{ended}: a smaller --lr prevents it.")
     click.echo(f"Results and weights: {folder.path}")
