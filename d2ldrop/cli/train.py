@@ -26,6 +26,7 @@ from d2ldrop.processes.launcher import WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import shared_data
+from d2ldrop.training.divergence import diverged_after
 from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
 
@@ -49,6 +50,7 @@ def train(
     timeout: float,
     quiet: bool,
     record: tuple[str, ...],
+    on_divergence: str,
     threads: int | None,
     execution: str,
     pythons: dict[str, str],
@@ -62,7 +64,9 @@ def train(
     recipe = recipe_for(backend, recipe, variant.implementation)
     with NamedFolder.claim("run", out, name, resume=resume) as named:
         folder = named.backend(variant.name)
-        planned = PlannedRun(backend, variant.implementation, recipe, record, worker, folder)
+        planned = PlannedRun(
+            backend, variant.implementation, recipe, record, worker, folder, on_divergence
+        )
         planned.refuse_other()
         data = source.load()
         planned.refuse_other(data)
@@ -85,4 +89,7 @@ def train(
         f"after {last['epoch']} epochs train loss {loss}, "
         f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
     )
+    if (steps := result.get("diverged_after")) is not None:
+        ended = " and was stopped" if result["stopped_early"] else ""
+        click.echo(f"The run {diverged_after(steps)}{ended}: a smaller --lr prevents it.")
     click.echo(f"Results and weights: {folder.path}")

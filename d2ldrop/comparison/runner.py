@@ -15,6 +15,7 @@ from typing import Any
 from d2ldrop.comparison.lockstep import (
     Check,
     Lockstep,
+    diverged_unlike_numpy,
     first_steps_job,
     plan_checks,
     reference_job,
@@ -29,6 +30,7 @@ from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import SharedData, shared_data
+from d2ldrop.training.divergence import check_on_divergence
 from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.layer_statistics import check_record
@@ -64,6 +66,7 @@ def compare_backends(
     pythons: Mapping[str, str] | None = None,
     resume: bool = False,
     record: Sequence[str] = (),
+    on_divergence: str = "continue",
     threads: int | None = None,
     execution: str = "default",
     on_event: OnVariantEvent = ignore_event,
@@ -89,14 +92,15 @@ def compare_backends(
         resume: continue the run ``name``: keep finished runs, continue interrupted ones, and add
             those that ``backends`` or ``implementation`` request.
         record: additional statistics of each run, as in ``train``.
+        on_divergence: "continue" or "stop" when a run diverges, as in ``train``.
         threads: threads of each framework's pools (see ``WorkerOptions``).
         execution: "default", or "fast" for a framework that has it.
-        on_event: called with a variant's name, "torch" or "torch-concise", and each report of its
-            worker.
+        on_event: called with each report of a worker (see ``OnVariantEvent``).
 
     Returns:
-        The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep. If
-        a worker fails, its entry says so; no exception is raised.
+        The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep,
+        which includes that they diverge if and only if NumPy does. If a worker fails, its entry
+        says so; no exception is raised.
 
     Raises:
         ValueError, TypeError, ImportError, DataError: a bad argument; no work has started.
@@ -106,12 +110,12 @@ def compare_backends(
     """
     recipe = Recipe() if recipe is None else recipe
     options = WorkerOptions(device, threads, execution, timeout, pythons or {})
-    record = check_record(record)
+    record, on_divergence = check_record(record), check_on_divergence(on_divergence)
     check_positive(lockstep_steps, "lockstep_steps")
     source = DataSource(data) if isinstance(data, str) else data
     with NamedFolder.claim("comparison", out, name, resume=resume) as folder:
         variants = plan_variants(folder.read(), backends, recipe, implementation, options)
-        asked = Request(folder, recipe, record, options, resume, on_event)
+        asked = Request(folder, recipe, record, on_divergence, options, resume, on_event)
         asked.refuse_other_runs(variants)
         dataset = as_dataset(source)
         asked.refuse_other_runs(variants, dataset)
@@ -133,6 +137,7 @@ class Request:
     folder: NamedFolder
     recipe: Recipe
     record: tuple[str, ...]
+    on_divergence: str
     options: WorkerOptions
     resume: bool
     on_event: OnVariantEvent
@@ -142,6 +147,7 @@ class Request:
         values: dict[str, Any] = {
             "recipe": self.recipe.to_dict(),
             "record": list(self.record),
+            "on_divergence": self.on_divergence,
             "device": self.options.device,
             "threads": self.options.threads,
             "execution": self.options.execution,
@@ -165,6 +171,7 @@ class Request:
             self.record,
             self.options,
             self.folder.backend(variant.name),
+            self.on_divergence,
         )
 
 
@@ -239,10 +246,10 @@ class Comparison:
     def _measure(self, variant: Variant) -> None:
         """Measure how far the variant is from NumPy in each of its checks."""
         trained = self.asked.folder.backend(variant.name).weights
-        # Without a reference there are no results to add to.
-        for check, found in zip(self.checks, self.lockstep, strict=False):
+        diverged = self.rows[variant]["diverged_after"]
+        for check, found in zip(self.checks, self.lockstep, strict=False):  # none: no reference
             if variant in check.variants:
-                found.differences[variant.name] = check.difference(self.scratch, variant, trained)
+                check.measure(found, self.scratch, variant, trained, diverged)
 
     def _run_job(self, job: Job, name: str, log: Path) -> None:
         asked = self.asked
@@ -251,7 +258,8 @@ class Comparison:
     def _write_summary(self) -> dict[str, Any]:
         folder = self.asked.folder
         rows = {variant.name: row for variant, row in self.rows.items()}
-        in_lockstep = bool(self.lockstep) and all(
+        unlike = diverged_unlike_numpy(rows, self.asked.recipe)
+        in_lockstep = bool(self.lockstep and not unlike) and all(
             check.holds(variant) for check in self.lockstep for variant in check.variants
         )
         summary = {
@@ -264,6 +272,7 @@ class Comparison:
             "left_out": self.left_out,
             "lockstep": [check.to_dict() for check in self.lockstep],
             "problem": self.problem,
+            "diverged_unlike_numpy": unlike,
             "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
         }
         return folder.write(summary)
@@ -280,4 +289,6 @@ def summary_of_run(result: dict[str, Any]) -> dict[str, Any]:
         "train_accuracy": epochs[-1]["train_accuracy"],
         "test_accuracy": epochs[-1]["test_accuracy"],
         "peak_rss_bytes": result["peak_rss_bytes"],
+        "diverged_after": result.get("diverged_after"),  # an old file lacks both
+        "stopped_early": result.get("stopped_early", False),
     }

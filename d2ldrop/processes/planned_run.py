@@ -30,6 +30,7 @@ class PlannedRun:
         record: additional statistics of the run, as in ``train``.
         options: the settings of the worker.
         folder: the folder of the run.
+        on_divergence: "continue" or "stop" when the run diverges, as in ``train``.
     """
 
     backend: str
@@ -38,6 +39,7 @@ class PlannedRun:
     record: tuple[str, ...]
     options: WorkerOptions
     folder: RunFolder
+    on_divergence: str = "continue"
 
     def refuse_other(self, data: Dataset | None = None) -> None:
         """Raise ValueError if the folder holds another run.
@@ -53,6 +55,7 @@ class PlannedRun:
             self.options.device,
             environment,
             data,
+            on_divergence=self.on_divergence,
         )
         if self.options.python(self.backend) == sys.executable:  # the worker has these versions
             expected |= {"numpy_version": np.__version__, "d2ldrop_version": __version__}
@@ -69,6 +72,7 @@ class PlannedRun:
             device=self.options.device,
             resume=resume,
             record=self.record,
+            on_divergence=self.on_divergence,
         )
 
     def read_result(self, data: Dataset) -> dict[str, Any]:

@@ -70,8 +70,7 @@ def epoch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Epoch]:
                 run_job(job, options, lambda _: None, log=log)
                 for name, check in checks.items():
                     if variant in check.variants:
-                        apart = check.difference(folder, variant, Path())
-                        measured[name].differences[variant.name] = apart
+                        check.measure(measured[name], folder, variant, Path(), None)
         yield Epoch(folder, checks, measured)
 
 

@@ -18,7 +18,8 @@ from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.frameworks import framework
 from d2ldrop.training.implementations import Chunk, CompiledScratch, make_model, recipe_for
-from d2ldrop.training.loop import begin_epoch, train_chunks, weights_after
+from d2ldrop.training.loop import begin_epoch, train_chunks
+from d2ldrop.training.steps import weights_after
 
 Module = Backend[Any]
 SMALL = Recipe(dtype="float64", num_hiddens=(32, 32), batch_size=8, lr=0.1)
