@@ -165,7 +165,7 @@ def test_concise_runs_draw_natively_repeat_and_resume(
     np.testing.assert_array_equal(resumed.trace, whole.trace)
     for name, array in whole.weights.items():
         np.testing.assert_array_equal(resumed.weights[name], array)
-    with pytest.raises(ValueError, match="holds a run with implementation concise, not scratch"):
+    with pytest.raises(ValueError, match=r"with implementation \(--impl\) concise, not scratch"):
         train(backend_name, recipe, data=data, folder=tmp_path / "whole", resume=True)
 
 
