@@ -1,6 +1,6 @@
 """One test process per framework.
 
-A test with the fixture ``backend`` runs once for each backend. The name of the backend is in its id.
+A test with the fixture ``backend`` runs once for each backend. Its id contains the backend's name.
 Under pytest-xdist (the default, see pyproject.toml) each backend has its own process.
 """
 

@@ -1,4 +1,4 @@
-"""Turns, quartiles and ratios."""
+"""Contenders take turns; quartiles, ratios and repeats are computed correctly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_contenders_take_turns_after_a_warm_up() -> None:
     assert rounds == [0, 1, 2, 3]
 
 
-def test_statistics() -> None:
+def test_quartiles_ratios_and_repeats_are_correct() -> None:
     assert spread([3.0, 1.0, 2.0, 5.0, 4.0]) == (2, 3, 4)
     assert spread([7.0]) == (7, 7, 7)
     assert ratios([2.0, 9.0], [1.0, 3.0]) == [2, 3]

@@ -1,4 +1,4 @@
-"""Bad arguments: each raises one error, before any work."""
+"""Each bad argument raises an error before any computation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from d2ldrop.handwritten import (
 from d2ldrop.handwritten.checks import CACHE, Array
 from tests.handwritten.examples import example
 
-# Each case: the call, the exception, the message.
+# Each case has a call, the exception and the message.
 Case = tuple[Callable[[], object], type[Exception], str]
 X0, Y0, P0 = example()
 CACHE0 = forward_propagation_with_dropout(X0, P0, rng=np.random.default_rng(0))[1]
@@ -68,7 +68,7 @@ BAD_KEEP_PROB: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_KEEP_PROB)
-def test_bad_keep_prob(case: str) -> None:
+def test_a_bad_keep_prob_is_refused(case: str) -> None:
     keep_prob, exception, message = BAD_KEEP_PROB[case]
     calls: list[Callable[[], object]] = [
         lambda: forward(keep_prob=keep_prob),
@@ -261,7 +261,7 @@ BAD: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_arguments(case: str) -> None:
+def test_bad_arguments_are_refused(case: str) -> None:
     call, exception, message = BAD[case]
     with pytest.raises(exception, match=message):
         call()
@@ -270,7 +270,7 @@ def test_bad_arguments(case: str) -> None:
 @pytest.mark.parametrize(
     "bad", [{"keep_prob": 2}, {"P": P0 | {"W3": P0["W2"]}}, {"X": X0 + np.inf}]
 )
-def test_an_error_comes_before_any_draw(bad: dict[str, Any]) -> None:
+def test_an_error_is_raised_before_any_draw(bad: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="must"):
         forward(rng=rng, **bad)
