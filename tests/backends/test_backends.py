@@ -66,7 +66,7 @@ def on_framework(backend: Module, noise: Noise) -> Noise:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_logits_and_loss_equal_numpys(backend: Module, dtype: str) -> None:
+def test_logits_and_loss_equal_those_of_numpy(backend: Module, dtype: str) -> None:
     problem = Problem(dtype)
     params, X, y, noise = problem.on(backend)
     logits = backend.mlp(params, X, noise)
@@ -82,7 +82,7 @@ def test_logits_and_loss_equal_numpys(backend: Module, dtype: str) -> None:
 
 @pytest.mark.parametrize("dropout", [(0.2, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.5)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_each_gradient_equals_numpys(
+def test_each_gradient_equals_that_of_numpy(
     backend: Module, dtype: str, dropout: tuple[float, float]
 ) -> None:
     """A step with lr = 1 subtracts the gradient, so the change of a parameter is the gradient."""
@@ -101,7 +101,7 @@ def test_each_gradient_equals_numpys(
         np.testing.assert_allclose(found, expected, atol=scale * TOLERANCE[dtype], err_msg=name)
 
 
-def test_numpys_gradients_equal_finite_differences() -> None:
+def test_the_gradients_of_numpy_equal_finite_differences() -> None:
     problem = Problem("float64")
     shapes = [w.shape for w in problem.params]
     ends = np.cumsum([w.size for w in problem.params])
@@ -126,7 +126,7 @@ def test_numpys_gradients_equal_finite_differences() -> None:
         assert gradient[index] == pytest.approx(by_differences(index), abs=2e-8), index
 
 
-def test_one_step_of_sgd_equals_numpys(backend: Module) -> None:
+def test_one_step_of_sgd_equals_that_of_numpy(backend: Module) -> None:
     problem = Problem("float64")
     params, X, y, noise = problem.on(backend)
     params, loss, logits = backend.train_step(params, X, y, 0.5, noise)
@@ -222,7 +222,7 @@ def test_a_genuine_fault_exceeds_the_limit_of_lockstep(backend: Module, backend_
         assert largest_difference(found, expected) > 1e-8
 
 
-def test_evaluation_equals_numpys(backend: Module, backend_name: str) -> None:
+def test_loss_and_accuracy_equal_those_of_numpy(backend: Module, backend_name: str) -> None:
     data = small_data()
     weights = initial_weights(0, Recipe().sizes)
     loss, accuracy = evaluate(weights, backend_name, data)
@@ -268,7 +268,7 @@ ARRAYS = {
 @pytest.mark.parametrize("kind", ARRAYS)
 def test_from_numpy_accepts_every_memory_layout(backend: Module, kind: str) -> None:
     array = ARRAYS[kind]
-    # Frameworks that share memory may need an alignment: TensorFlow aborts unless it is 64 bytes.
+    # A shared array may need an alignment: TensorFlow aborts unless it is 64 bytes.
     expected = array.copy()
     x = backend.from_numpy(array)
     given = np.asarray(backend.to_numpy(x))
