@@ -87,7 +87,8 @@ def test_the_users_arrays_do_not_change(backend: Module) -> None:
         x, dy = backend.from_numpy(X.copy()), backend.from_numpy(dY.copy())
         native, numpy_mask = backend.from_numpy(keep.copy()), keep.copy()
         dropout_layer(x, dropout)
-        for options in ({"seed": 0}, {"mask": native}, {"mask": numpy_mask}):
+        kinds: list[dict[str, Any]] = [{"seed": 0}, {"mask": native}, {"mask": numpy_mask}]
+        for options in kinds:
             dropout_layer(x, dropout, **options)
             dropout_backward(dy, dropout, **options)
         np.testing.assert_array_equal(numpy_mask, keep)
