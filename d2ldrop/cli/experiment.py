@@ -21,6 +21,7 @@ from d2ldrop.cli.progress import Progress
 from d2ldrop.comparison.table import console
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
+from d2ldrop.training.folder import NamedFolder
 
 
 @click.command()
@@ -68,43 +69,45 @@ def experiment(
     from d2ldrop.experiments.engine.runner import run_experiment
 
     jobs = check_positive(cores() if jobs is None else jobs, "jobs")
-    plan = plan_experiment(
-        experiment_name,
-        backend,
-        take_recipe(options),
-        seeds=seeds,
-        data=take_data_source(options),
-        out=out,
-        folder_name=name,
-        resume=resume,
-        timeout=timeout,
-        pythons=pythons,
-    )
-    folder = plan.folder.path
-    progress = Progress(quiet)
+    with NamedFolder.claim("experiment", out, name, resume=resume) as folder:
+        plan = plan_experiment(
+            experiment_name,
+            folder,
+            backend,
+            take_recipe(options),
+            seeds=seeds,
+            data=take_data_source(options),
+            timeout=timeout,
+            pythons=pythons,
+        )
+        progress = Progress(quiet)
 
-    def on_epochs(done: int, total: int) -> None:
-        progress(backend, {"event": "step", "phase": "experiment", "done": done, "total": total})
-
-    with progress:
-        try:
-            results, failed = run_experiment(plan, num_jobs=jobs, dask=dask, on_epochs=on_epochs)
-        except KeyboardInterrupt:
-            progress.close()
-            click.echo(
-                f"\nFinished runs are kept in {folder}; "
-                f"the same command with --name {folder.name} --resume continues.",
-                err=True,
+        def on_epochs(done: int, total: int) -> None:
+            progress(
+                backend, {"event": "step", "phase": "experiment", "done": done, "total": total}
             )
-            raise
-    for (arm, seed), error in failed.items():
-        click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
-    if results.seeds:
-        compared = compare_metrics(plan.experiment, results)
-        terminal = console()
-        terminal.print(results_table(plan, results, compared))
-        for line in remarks(plan, results, compared):
-            terminal.print(line, markup=False, highlight=False)
-        save_results(plan, results, compared)
-        terminal.print(f"Figure, table and runs: {folder}", markup=False, highlight=False)
+
+        with progress:
+            try:
+                results, failed = run_experiment(
+                    plan, num_jobs=jobs, dask=dask, on_epochs=on_epochs
+                )
+            except KeyboardInterrupt:
+                progress.close()
+                click.echo(
+                    f"\nFinished runs are kept in {folder.path}; "
+                    f"the same command with --name {folder.path.name} --resume continues.",
+                    err=True,
+                )
+                raise
+        for (arm, seed), error in failed.items():
+            click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
+        if results.seeds:
+            compared = compare_metrics(plan.experiment, results)
+            terminal = console()
+            terminal.print(results_table(plan, results, compared))
+            for line in remarks(plan, results, compared):
+                terminal.print(line, markup=False, highlight=False)
+            save_results(plan, results, compared)
+            terminal.print(f"Figure, table and runs: {folder.path}", markup=False, highlight=False)
     sys.exit(1 if failed else 0)
