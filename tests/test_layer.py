@@ -240,14 +240,14 @@ def test_non_contiguous_arrays_are_supported(backend: Module) -> None:
     [0.5, np.float32(0.5), np.float64(0.5), np.float16(0.5)],
     ids=lambda p: type(p).__name__,
 )
-def test_p_may_be_any_real_number(backend: Module, dropout: float) -> None:
+def test_p_may_be_a_python_or_numpy_float(backend: Module, dropout: float) -> None:
     Y = backend.to_numpy(dropout_layer(book_input(backend), dropout, seed=0))
     expected = backend.to_numpy(dropout_layer(book_input(backend), 0.5, seed=0))
     np.testing.assert_array_equal(Y, expected)
 
 
 @pytest.mark.parametrize("one", [1, np.int64(1), np.uint8(1)], ids=lambda p: type(p).__name__)
-def test_p_may_be_an_integer(backend: Module, one: int) -> None:
+def test_p_may_be_a_python_or_numpy_integer(backend: Module, one: int) -> None:
     assert not backend.to_numpy(dropout_layer(book_input(backend), one)).any()
 
 
