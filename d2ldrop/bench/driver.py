@@ -83,8 +83,7 @@ def run_benchmark(
             "folder": str(folder.path),
             "backends": results,
         }
-        folder.write(summary)
-        return summary
+        return folder.write(summary)
 
 
 def _measure(

@@ -19,6 +19,7 @@ from d2ldrop.cli.options import (
     worker_options,
 )
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.resume import resumable
 from d2ldrop.comparison.curves import draw_curves
 from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
 from d2ldrop.comparison.runner import Interrupted, compare_backends
@@ -42,6 +43,7 @@ from d2ldrop.core.files import dump_json
     help="Number of steps of the lockstep check (in float64) before each run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print only the summary, as JSON.")
+@resumable("comparison")
 def compare(
     backends: tuple[str, ...],
     pythons: dict[str, str],

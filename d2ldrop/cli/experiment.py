@@ -18,6 +18,7 @@ from d2ldrop.cli.options import (
     take_recipe,
 )
 from d2ldrop.cli.progress import Progress
+from d2ldrop.cli.resume import resumable
 from d2ldrop.comparison.table import console
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
@@ -36,6 +37,7 @@ from d2ldrop.training.folder import NamedFolder
 @recipe_options
 @data_options
 @place_options
+@resumable("experiment")
 def experiment(
     experiment_name: str,
     backend: str,

@@ -13,6 +13,7 @@ from d2ldrop.data import DataSource
 from d2ldrop.data.dataset import DATASETS
 from d2ldrop.processes.environment import EXECUTIONS
 from d2ldrop.processes.interpreters import parse_pythons
+from d2ldrop.training.divergence import ON_DIVERGENCE
 from d2ldrop.training.layer_statistics import RECORDS
 
 TIMEOUT = "Seconds without a report after which a worker counts as hung."
@@ -66,6 +67,13 @@ def run_options(command: Command) -> Command:
     """The options of a run."""
     for option in (
         click.option("--resume", is_flag=True, help="Continue the run that --name names."),
+        click.option(
+            "--on-divergence",
+            type=click.Choice(ON_DIVERGENCE),
+            default="continue",
+            show_default=True,
+            help="Continue a run whose loss is no longer finite to its end, or stop it.",
+        ),
         click.option(
             "--device",
             default="cpu",

@@ -18,13 +18,15 @@ from d2ldrop.cli.options import (
     worker_options,
 )
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.resume import as_refusal, resumable
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.table import data_title
 from d2ldrop.frameworks import title
-from d2ldrop.processes.launcher import run_job
+from d2ldrop.processes.launcher import WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import shared_data
+from d2ldrop.training.divergence import diverged_after
 from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
 
@@ -37,6 +39,7 @@ from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
 @run_options
 @worker_options
 @place_options
+@resumable("run")
 def train(
     backend: str,
     implementation: str | None,
@@ -47,6 +50,7 @@ def train(
     timeout: float,
     quiet: bool,
     record: tuple[str, ...],
+    on_divergence: str,
     threads: int | None,
     execution: str,
     pythons: dict[str, str],
@@ -60,7 +64,9 @@ def train(
     recipe = recipe_for(backend, recipe, variant.implementation)
     with NamedFolder.claim("run", out, name, resume=resume) as named:
         folder = named.backend(variant.name)
-        planned = PlannedRun(backend, variant.implementation, recipe, record, worker, folder)
+        planned = PlannedRun(
+            backend, variant.implementation, recipe, record, worker, folder, on_divergence
+        )
         planned.refuse_other()
         data = source.load()
         planned.refuse_other(data)
@@ -73,6 +79,8 @@ def train(
                 progress.close()
                 say_how_to_resume(named.path)
                 raise
+            except WorkerFailedError as error:
+                raise as_refusal(error) from None
         result = planned.read_result(data)
     last = result["epochs"][-1]
     loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"
@@ -81,4 +89,7 @@ def train(
         f"after {last['epoch']} epochs train loss {loss}, "
         f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
     )
+    if (steps := result.get("diverged_after")) is not None:
+        ended = " and was stopped" if result["stopped_early"] else ""
+        click.echo(f"The run {diverged_after(steps)}{ended}: a smaller --lr prevents it.")
     click.echo(f"Results and weights: {folder.path}")

@@ -13,6 +13,9 @@ from d2ldrop.comparison.lockstep import LIMIT, WHOLE_RUN
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.frameworks import title
+from d2ldrop.training.divergence import diverged_after
+
+SMALLER_LR = "A smaller lr (--lr) prevents it."
 
 
 def console() -> Console:
@@ -91,11 +94,17 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         row["framework_version"],
         f"{row['seconds_per_epoch']:.2f}",
-        f"{or_nan(row['train_loss']):.4f}",
+        _train_loss(row),
         f"{row['train_accuracy']:.4f}",
         f"{row['test_accuracy']:.4f}",
         f"{row['peak_rss_bytes'] / 1e6:,.0f}",
     ]
+
+
+def _train_loss(row: dict[str, Any]) -> str:
+    if (steps := row.get("diverged_after")) is not None:
+        return f"[bold yellow]{diverged_after(steps)}[/]"
+    return f"{or_nan(row['train_loss']):.4f}"
 
 
 def or_nan(value: float | None) -> float:
@@ -106,7 +115,8 @@ def or_nan(value: float | None) -> float:
 def _difference(checks: list[dict[str, Any]], row: str) -> str:
     for check in checks:
         if row in check["difference"]:
-            text = f"{or_nan(check['difference'][row]):.1e}"
+            diverged = check.get("diverged_after", {}).get(row) is not None
+            text = "diverged" if diverged else f"{or_nan(check['difference'][row]):.1e}"
             return text if check["in_lockstep"][row] else f"[bold red]{text} APART[/]"
     return ""
 
@@ -115,22 +125,11 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     """The lines below the table: the lockstep checks, what is missing, what failed and why."""
     lines = []
     for check in summary["lockstep"]:
-        measured = [row for row in check["in_lockstep"] if row in check["difference"]]
-        apart = [title(row) for row in measured if not check["in_lockstep"][row]]
-        verdict = f"NOT in lockstep: {', '.join(apart)}" if apart else "all in lockstep"
-        if missing := [title(row) for row in check["in_lockstep"] if row not in measured]:
-            verdict += f" (not measured: {', '.join(missing)})"
-        what = "Concise, without noise: after" if "without noise" in check["what"] else "After"
-        lines.append(
-            f"{what} {check['steps']:,} steps in float64 {verdict}: largest difference of a weight "
-            f"from NumPy's, at most {check['limit']:.1e} (NumPy differs by "
-            f"{check['yardstick']:.1e} from itself after a nudge of one rounding error)."
-        )
-        if check["yardstick"] > LIMIT:
-            lines.append(
-                "That is chaos: on any framework, rounding alone decides where such a run ends. "
-                "A smaller lr (--lr) prevents it."
-            )
+        lines += _remarks_on(check)
+    if unlike := summary.get("diverged_unlike_numpy"):
+        numpys = summary["backends"]["numpy"]["diverged_after"]
+        ended = "did not diverge" if numpys is None else diverged_after(numpys)
+        lines.append(f"NumPy's training {ended}, unlike the training of {_titles(unlike)}.")
     lines += [
         f"Left out: {title(name)} ({why})" for name, why in summary.get("left_out", {}).items()
     ]
@@ -142,3 +141,49 @@ def remarks(summary: dict[str, Any]) -> list[str]:
         if "error" in row
     ]
     return lines
+
+
+def _remarks_on(check: dict[str, Any]) -> list[str]:
+    """The lines about one lockstep check."""
+    measured = [row for row in check["in_lockstep"] if row in check["difference"]]
+    apart = [row for row in measured if not check["in_lockstep"][row]]
+    missing = [row for row in check["in_lockstep"] if row not in measured]
+    what = "Concise, without noise: " if "without noise" in check["what"] else ""
+    verdict = f"NOT in lockstep: {', '.join(_how_it_ended(check, row) for row in apart)}"
+    unmeasured = f" (not measured: {_titles(missing)})" if missing else ""
+    if (numpys := check.get("numpy_diverged_after")) is not None:
+        alike = [row for row in measured if row not in [*apart, "numpy"]]
+        line = (
+            f"{what}in float64 NumPy {diverged_after(numpys)} (its loss is no longer finite)"
+            f"{f', and so did {_titles(alike)}' if alike else ''}{unmeasured}. "
+            f"{f'{verdict}. ' if apart else ''}{SMALLER_LR}"
+        )
+        return [line[0].upper() + line[1:]]
+    size = f"differs by {or_nan(check['yardstick']):.1e} from itself"
+    if check["yardstick"] == math.inf:
+        size = "diverges"
+    lines = [
+        f"{what}after {check['steps']:,} steps in float64 "
+        f"{verdict if apart else 'all in lockstep'}{unmeasured}: "
+        f"largest difference of a weight from NumPy's, at most {check['limit']:.1e} "
+        f"(NumPy {size} after a nudge of one rounding error)."
+    ]
+    if check["yardstick"] > LIMIT:
+        lines.append(
+            "That is chaos: on any framework, rounding alone decides where such a run ends. "
+            f"{SMALLER_LR}"
+        )
+    return [line[0].upper() + line[1:] for line in lines]
+
+
+def _how_it_ended(check: dict[str, Any], row: str) -> str:
+    """The name of a variant that is not in lockstep, and whether it diverged."""
+    steps = check.get("diverged_after", {}).get(row)
+    if steps is not None:
+        return f"{title(row)} ({diverged_after(steps)})"
+    numpy_diverged = check.get("numpy_diverged_after") is not None
+    return title(row) + (" (did not diverge)" if numpy_diverged else "")
+
+
+def _titles(names: list[str]) -> str:
+    return ", ".join(map(title, names))

@@ -5,14 +5,20 @@ from __future__ import annotations
 import functools
 import json
 import os
-import subprocess
+import queue
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from d2ldrop.backend import available_backends, backend_names, check_name, install_hint
+from d2ldrop.processes.child import Child
+from d2ldrop.processes.worker_log import plain
 
 Pythons = Mapping[str, str]
 """For each backend in another environment: the path of its Python interpreter."""
+ANSWER = "d2ldrop's backends: "
+SECONDS_TO_ANSWER = 60
+LARGEST_ANSWER = 100_000
+"""Bytes of the output's end that are read."""
 
 
 def parse_pythons(items: Sequence[str]) -> dict[str, str]:
@@ -86,31 +92,48 @@ def check_usable(name: str, pythons: Pythons) -> None:
 @functools.cache
 def _backends_of(backend: str, python: str) -> frozenset[str]:
     """The backends whose framework the interpreter has."""
-    code = "import d2ldrop, json; print(json.dumps(d2ldrop.available_backends()))"
+    code = f"import d2ldrop, json; print({ANSWER!r} + json.dumps(d2ldrop.available_backends()))"
     try:
-        answer = subprocess.run(
-            [python, "-c", code],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )
-    except subprocess.CalledProcessError as error:
-        last = error.stderr.strip().splitlines()[-1:] or [f"exit status {error.returncode}"]
-        raise ValueError(
-            f"{_named(backend, python)} cannot load d2ldrop: {last[0]}; install it there"
-        ) from None
-    except (OSError, subprocess.TimeoutExpired) as error:
+        status, printed = _run(python, code)
+    except (OSError, TimeoutError) as error:
         raise ValueError(f"{_named(backend, python)} does not run: {error}") from None
-    lines = answer.stdout.splitlines()
+    lines = printed.strip().splitlines()
+    if status:
+        last = plain(lines[-1]) if lines else f"exit status {status}"
+        raise ValueError(f"{_named(backend, python)} cannot load d2ldrop: {last}; install it there")
+    answers = [line.removeprefix(ANSWER) for line in lines if line.startswith(ANSWER)]
     try:
-        return frozenset(json.loads(lines[-1]))
+        return frozenset(json.loads(answers[-1]))
     except (IndexError, ValueError, TypeError):
         raise ValueError(
             f"{_named(backend, python)} is not a Python interpreter: it printed "
-            f"{answer.stdout.strip()[:80]!r}"
+            f"{printed.strip()[:80]!r}"
         ) from None
+
+
+def _run(python: str, code: str) -> tuple[int, str]:
+    """The exit status of ``python -c code``, and the end of what it prints.
+
+    Raises:
+        OSError: it cannot be started.
+        TimeoutError: it does not end in time.
+    """
+    child = Child([python, "-c", code], {**os.environ, "PYTHONSAFEPATH": "1"})
+    printed = bytearray()
+
+    def keep(chunk: bytes) -> None:
+        printed.extend(chunk)
+        del printed[:-LARGEST_ANSWER]
+
+    try:
+        lines = child.listen(keep)
+        while lines.get(timeout=SECONDS_TO_ANSWER) is not None:
+            pass  # None: it has ended
+    except queue.Empty:
+        raise TimeoutError(f"it did not answer within {SECONDS_TO_ANSWER} s") from None
+    finally:
+        child.end()
+    return child.process.returncode, printed.decode(errors="replace")
 
 
 def _named(backend: str, python: str) -> str:

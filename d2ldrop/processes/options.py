@@ -11,6 +11,7 @@ from numbers import Real
 
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.devices import device_name
+from d2ldrop.core.machine import cores
 from d2ldrop.processes.environment import EXECUTIONS, check_execution, worker_environment
 from d2ldrop.processes.interpreters import check_backends
 
@@ -23,8 +24,8 @@ class WorkerOptions:
 
     Attributes:
         device: "cpu", "gpu" or "gpu:N".
-        threads: threads of each framework's pools. None: the user's environment decides, or else
-            ``d2ldrop.processes.environment`` chooses the number.
+        threads: threads of each framework's pools, at most 64 or four per core. None: the user's
+            environment decides, or else ``d2ldrop.processes.environment`` chooses the number.
         execution: "default", or "fast": settings that a framework's makers do not document.
         timeout: seconds without a report after which a worker counts as hung.
         pythons: for each backend in another environment, the path of its Python interpreter.
@@ -44,7 +45,7 @@ class WorkerOptions:
         """Check every field; "gpu" becomes "gpu:0"."""
         object.__setattr__(self, "device", device_name(self.device))
         if self.threads is not None:
-            object.__setattr__(self, "threads", check_positive(self.threads, "threads"))
+            object.__setattr__(self, "threads", _check_threads(self.threads))
         if self.execution not in EXECUTIONS:
             raise ValueError(
                 f"execution must be one of {', '.join(EXECUTIONS)}, got {self.execution!r}"
@@ -87,3 +88,13 @@ class WorkerOptions:
     def environment(self, backend: str) -> dict[str, str]:
         """All environment variables of the backend's workers: this process's and the added ones."""
         return {**os.environ, **worker_environment(backend, self.threads, self.execution)}
+
+
+def _check_threads(threads: object) -> int:
+    number = check_positive(threads, "threads")
+    most = max(64, 4 * cores())
+    if number > most:
+        raise ValueError(
+            f"threads must be at most {most} on this machine with {cores()} cores, got {number}"
+        )
+    return number

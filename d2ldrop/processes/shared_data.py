@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from d2ldrop.data import Dataset
+from d2ldrop.processes.scratch import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SharedData:
 @contextmanager
 def shared_data(data: Dataset) -> Iterator[SharedData]:
     """Write the arrays of ``data`` into a temporary folder, and remove it at the end."""
-    with tempfile.TemporaryDirectory(prefix="d2ldrop-data-") as folder:
+    with scratch_folder() as folder:
         for i, array in enumerate(data.arrays):
-            np.save(Path(folder) / f"{i}.npy", array)
-        yield SharedData(data.name, Path(folder))
+            np.save(folder / f"{i}.npy", array)
+        yield SharedData(data.name, folder)

@@ -1,7 +1,8 @@
 """The worker's side: ``python -m d2ldrop.processes.worker FD`` runs one job.
 
 The job comes as one JSON line on stdin. Reports go to the file descriptor FD, because frameworks
-print on stdout. The parent starts this module as a program and never imports it.
+print on stdout. The last report is "done" or "error". The parent starts this module as a program
+and never imports it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import traceback
 from typing import Any
 
 from d2ldrop.core.files import dump_json
+from d2ldrop.processes.child import die_with_parent
 from d2ldrop.processes.jobs import Job
 
 
 def main() -> None:
     """Run the job from stdin. Exit status 0: success; 1: an error, which has been reported."""
+    die_with_parent()
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)  # the framework's child processes must not hold it
-    reports = os.fdopen(descriptor, "w", encoding="utf-8")
+    reports = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace")
 
     def emit(event: str, /, **values: Any) -> None:
         print(dump_json({"event": event, **values}), file=reports, flush=True)
@@ -34,6 +37,7 @@ def main() -> None:
         traceback.print_exc()
         emit("error", message=f"{type(error).__name__}: {error}")
         sys.exit(1)
+    emit("done")
 
 
 def _end_with_parent() -> None:

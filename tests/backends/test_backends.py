@@ -17,7 +17,8 @@ from d2ldrop.core.noise import LayerNoise, Noise
 from d2ldrop.core.randomness import nudged
 from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
-from d2ldrop.training.loop import evaluate, weights_after
+from d2ldrop.training.loop import evaluate
+from d2ldrop.training.steps import weights_after
 
 Module = Backend[Any]
 TOLERANCE = {"float32": 2e-5, "float64": 1e-13}

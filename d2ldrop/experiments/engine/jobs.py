@@ -16,6 +16,7 @@ from d2ldrop.experiments import find_experiment
 from d2ldrop.processes.jobs import Emit, Job
 from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.training.divergence import no_overflow_warnings
 from d2ldrop.training.loop import begin_run, train_epochs
 
 
@@ -67,12 +68,18 @@ class ExperimentJob(Job):
         for result in train_epochs(module, run, data):
             if experiment.each_epoch or result.epoch == self.recipe.num_epochs:
                 test_error = 100 * (1 - result.test_accuracy)
-                extra = experiment.measure(run, data) if experiment.measure else {}
+                with no_overflow_warnings():
+                    extra = experiment.measure(run, data) if experiment.measure else {}
                 measured.append(
                     {"test_error": test_error, "train_loss": result.train_loss, **extra}
                 )
             emit("epoch", **asdict(result))
-        emit("measured", measured=measured, framework_version=run.framework_version)
+        emit(
+            "measured",
+            measured=measured,
+            framework_version=run.framework_version,
+            diverged_after=run.diverged_after,
+        )
 
 
 def run_and_measure(

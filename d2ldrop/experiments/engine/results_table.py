@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -9,7 +11,8 @@ from d2ldrop.comparison.table import data_title
 from d2ldrop.experiments.engine.definition import Experiment
 from d2ldrop.experiments.engine.plan import Plan
 from d2ldrop.experiments.engine.results import Results
-from d2ldrop.experiments.engine.statistics import ComparedEntry, compare_entries
+from d2ldrop.experiments.engine.sentences import left_out
+from d2ldrop.experiments.engine.statistics import ComparedEntry, Estimate, compare_entries
 from d2ldrop.frameworks import title
 
 ComparedMetrics = dict[str, dict[str, ComparedEntry]]
@@ -40,11 +43,23 @@ def results_table(plan: Plan, results: Results, compared: ComparedMetrics) -> Ta
             table.add_row(
                 experiment.metrics[metric] if i == 0 else "",
                 escape(name),
-                escape(str(entry.estimate)),
-                "" if entry.difference is None else escape(str(entry.difference)),
+                escape(_estimate(entry.estimate, n)),
+                "" if entry.difference is None else escape(_number(entry.difference)),
                 _p(entry),
             )
     return table
+
+
+def _estimate(estimate: Estimate, num_seeds: int) -> str:
+    """The estimate, and how many runs it leaves out."""
+    if not estimate.left_out:
+        return str(estimate)
+    diverged = f"{estimate.left_out} of {num_seeds} diverged"
+    return diverged if math.isnan(estimate.mean) else f"{estimate} ({diverged})"
+
+
+def _number(estimate: Estimate) -> str:
+    return "" if math.isnan(estimate.mean) else str(estimate)
 
 
 def _p(entry: ComparedEntry) -> str:
@@ -57,7 +72,8 @@ def _p(entry: ComparedEntry) -> str:
 def remarks(plan: Plan, results: Results, compared: ComparedMetrics) -> list[str]:
     """Return the lines under the table: the test and the conclusion."""
     if len(results.seeds) < 2:
-        return ["One seed gives no confidence interval and no test: --seeds 5 gives both."]
+        alone = "One seed gives no confidence interval and no test: --seeds 5 gives both."
+        return [alone, *filter(None, [left_out(results)])]
     comparisons = max(
         sum(entry.difference is not None for entry in entries.values())
         for entries in compared.values()
@@ -65,4 +81,4 @@ def remarks(plan: Plan, results: Results, compared: ComparedMetrics) -> list[str
     test = "p: paired t-test over seeds"
     if comparisons > 1:
         test += f", Holm's correction for {comparisons} comparisons; * below 0.05"
-    return [f"{test}.", plan.experiment.conclude(results)]
+    return [f"{test}.", plan.experiment.conclusion(results)]

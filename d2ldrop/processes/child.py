@@ -1,0 +1,160 @@
+"""A child process with three pipes: its job goes in, its reports and its output come out.
+
+The child dies with its parent, and its own children die with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import queue
+import select
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+PR_SET_PDEATHSIG = 1  # from Linux's <sys/prctl.h>
+LARGEST_LINE = 64_000_000
+"""Bytes of a report after which it is cut."""
+CHUNK = 65_536
+SECONDS_BETWEEN_LOOKS = 0.2
+READS_AFTER_THE_END = 64
+"""More than a pipe can hold. A process that the child left behind may print without end."""
+
+
+class Child:
+    """A running child process.
+
+    Attributes:
+        process: the process; its stdin takes the job, and its stdout and stderr are its output.
+
+    Raises:
+        OSError: the command cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start ``command``; its last argument is the descriptor for reports, which is added."""
+        self._reports, writing_end = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                [*command, str(writing_end)],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[writing_end],
+                start_new_session=True,  # Ctrl-C reaches only the parent; it ends the child
+            )
+        except BaseException:
+            os.close(self._reports)
+            raise
+        finally:
+            os.close(writing_end)
+        self._reader: threading.Thread | None = None
+
+    def send(self, line: bytes) -> None:
+        """Send the job. Stdin stays open: the child ends when the parent closes it."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the child died; its exit status says why
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
+
+    def listen(self, on_output: Callable[[bytes], None]) -> queue.SimpleQueue[bytes | None]:
+        """Read in a thread: reports go into the queue, output to ``on_output``.
+
+        The last item of the queue is None. It comes when the child has ended, even if a process
+        that the child left behind still holds the pipes.
+        """
+        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        reader = threading.Thread(target=self._read, args=(lines, on_output), daemon=True)
+        reader.start()
+        self._reader = reader
+        return lines
+
+    def end(self) -> None:
+        """Kill the child and its own children, if any are left."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self._reader is None:
+            self._close()
+        else:
+            self._reader.join()
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def _read(
+        self, lines: queue.SimpleQueue[bytes | None], on_output: Callable[[bytes], None]
+    ) -> None:
+        assert self.process.stdout is not None
+        takers = {self._reports: _Lines(lines), self.process.stdout.fileno(): on_output}
+        reads_left = READS_AFTER_THE_END
+        with selectors.DefaultSelector() as selector:
+            for descriptor, take in takers.items():
+                selector.register(descriptor, selectors.EVENT_READ, take)
+            while reads_left:
+                # Look first, then read: what the child wrote before its end is in the pipes.
+                ended = self.process.poll() is not None
+                reads_left -= ended
+                if not selector.get_map() and not ended:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.process.wait(SECONDS_BETWEEN_LOOKS)
+                    continue
+                ready = selector.select(0 if ended else SECONDS_BETWEEN_LOOKS)
+                if ended and not ready:
+                    break
+                for key, _ in ready:
+                    chunk = os.read(key.fd, CHUNK)
+                    if chunk:
+                        key.data(chunk)
+                    else:
+                        selector.unregister(key.fd)
+        self._close()
+        lines.put(None)
+
+    def _close(self) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        os.close(self._reports)
+
+
+class _Lines:
+    """Splits a stream into lines. An unfinished last line is dropped: its writer died."""
+
+    def __init__(self, lines: queue.SimpleQueue[bytes | None]) -> None:
+        self._lines = lines
+        self._begun: list[bytes] = []
+        self._size = 0
+
+    def __call__(self, chunk: bytes) -> None:
+        *complete, rest = chunk.split(b"\n")
+        for line in complete:
+            self._lines.put(b"".join([*self._begun, line]))
+            self._begun, self._size = [], 0
+        self._begun.append(rest)
+        self._size += len(rest)
+        if self._size > LARGEST_LINE:
+            self._lines.put(b"".join(self._begun))  # half a report, which its reader rejects
+            self._begun, self._size = [], 0
+
+
+def die_with_parent() -> None:
+    """Let the system kill this process when its parent dies (Linux).
+
+    A thread that waits for the end of stdin is not enough: it cannot run while C code holds
+    Python's lock, or while this process is stopped. For the system, the parent is the thread that
+    started this process.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The parent may have died before this call. Then nobody holds the other end of stdin.
+    stdin = select.poll()
+    stdin.register(0, 0)
+    if any(event & select.POLLHUP for _, event in stdin.poll(0)):
+        os._exit(1)
