@@ -169,5 +169,5 @@ def take_recipe(options: dict[str, Any]) -> Recipe:
 
 def take_data_source(options: dict[str, Any]) -> DataSource:
     """Take the data options out of ``options``. No images are searched yet."""
-    names = (field.name for field in dataclasses.fields(DataSource))
-    return DataSource(**{name: options.pop(name) for name in names})
+    given = {p: options.pop(p) for p in ("dataset", "data_dir", "train_size", "test_size")}
+    return DataSource(**given, quiet=click.get_current_context().params.get("quiet", False))

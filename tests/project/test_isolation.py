@@ -38,7 +38,7 @@ def test_importing_d2ldrop_loads_no_framework_and_little_else() -> None:
         "jax",
         "matplotlib",
         "rich",
-        "pooch",
+        "requests",
     }
     assert not heavy & set(loaded)
 
