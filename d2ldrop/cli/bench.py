@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from d2ldrop.cli.options import data_options, place_options, take_data_source, worker_options
+from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress
-from d2ldrop.comparison.table import console
 from d2ldrop.processes.options import WorkerOptions
 
 
@@ -59,10 +60,13 @@ def bench(
             name=name,
             on_event=progress,
         )
-    terminal = console()
-    terminal.print(bench_table(summary))
-    for line in bench_remarks(summary):
-        terminal.print(line, markup=False, highlight=False)
-    draw(summary)
-    terminal.print(f"Figures and picture: {summary['folder']}", markup=False, highlight=False)
-    sys.exit(1 if any("error" in row for row in summary["backends"].values()) else 0)
+    failed = any("error" in row for row in summary["backends"].values())
+    OUTPUT.results = Path(summary["folder"])
+    what = "Figures and picture"
+    try:
+        draw(summary)
+    except OSError as error:  # a full disk
+        click.echo(f"The picture could not be drawn: {error}", err=True)
+        what, failed = "Figures", True
+    show(bench_table(summary), bench_remarks(summary), f"{what}: {summary['folder']}")
+    sys.exit(1 if failed else 0)

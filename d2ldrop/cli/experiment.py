@@ -17,8 +17,8 @@ from d2ldrop.cli.options import (
     take_data_source,
     take_recipe,
 )
-from d2ldrop.cli.progress import Progress
-from d2ldrop.comparison.table import console
+from d2ldrop.cli.output import OUTPUT, show
+from d2ldrop.cli.progress import Progress, say_how_to_resume
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
 
@@ -91,20 +91,19 @@ def experiment(
             results, failed = run_experiment(plan, num_jobs=jobs, dask=dask, on_epochs=on_epochs)
         except KeyboardInterrupt:
             progress.close()
-            click.echo(
-                f"\nFinished runs are kept in {folder}; "
-                f"the same command with --name {folder.name} --resume continues.",
-                err=True,
-            )
+            say_how_to_resume(folder, "runs")
             raise
     for (arm, seed), error in failed.items():
         click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
+    status = 1 if failed else 0
     if results.seeds:
         compared = compare_metrics(plan.experiment, results)
-        terminal = console()
-        terminal.print(results_table(plan, results, compared))
-        for line in remarks(plan, results, compared):
-            terminal.print(line, markup=False, highlight=False)
-        save_results(plan, results, compared)
-        terminal.print(f"Figure, table and runs: {folder}", markup=False, highlight=False)
-    sys.exit(1 if failed else 0)
+        OUTPUT.results, what = folder, "Figure, table and runs"
+        try:
+            save_results(plan, results, compared)
+        except OSError as error:  # a full disk
+            click.echo(f"The figure and the table could not be saved: {error}", err=True)
+            what, status = "Runs", 1
+        table = results_table(plan, results, compared)
+        show(table, remarks(plan, results, compared), f"{what}: {folder}")
+    sys.exit(status)

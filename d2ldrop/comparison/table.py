@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import math
-import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from d2ldrop.comparison.layout import Column, FittedTable, printable
 from d2ldrop.comparison.lockstep import LIMIT, WHOLE_RUN
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.frameworks import title
 
+COLUMNS = (
+    Column("backend", wraps=True),
+    Column("version", hide=2),
+    Column("s/epoch", right=True, hide=4),
+    Column("train loss", right=True, hide=5),
+    Column("train acc", right=True, hide=3),
+    Column("test acc", right=True),
+    Column("peak MB", right=True, hide=1),
+)
+"""The columns before those of the lockstep checks; a failed row has its status under "version"."""
 
-def console() -> Console:
-    """A console on stdout, with 120 columns if the output is piped."""
-    return Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
 
-
-def comparison_table(summary: dict[str, Any]) -> Table:
+def comparison_table(summary: dict[str, Any]) -> FittedTable:
     """The table of a summary: one row per variant."""
-    table = Table(title=table_title(summary), title_justify="left")
-    table.add_column("backend")
-    table.add_column("version")
-    table.add_column("s/epoch", justify="right")
-    table.add_column("train loss", justify="right")
-    table.add_column("train acc", justify="right")
-    table.add_column("test acc", justify="right")
-    table.add_column("peak MB", justify="right")
+    columns = list(COLUMNS)
+    if any(row["status"] != "ok" for row in summary["backends"].values()):
+        columns[1] = Column("version")
     # Each variant has one check of the first steps: concise ones without noise, others with noise.
-    columns = [
-        [check for check in summary["lockstep"] if check["what"].startswith(what)]
+    checks = [
+        found
         for what in ("first steps", WHOLE_RUN)
+        if (found := [check for check in summary["lockstep"] if check["what"].startswith(what)])
     ]
-    for checks in filter(None, columns):
-        table.add_column(f"|ΔW| at step {checks[0]['steps']:,}", justify="right")
+    columns += [
+        Column(f"|ΔW| at step {found[0]['steps']:,}", right=True, wraps=True) for found in checks
+    ]
+    table = FittedTable(table_title(summary), columns)
     for name, row in summary["backends"].items():
-        differences = (_difference(checks, name) for checks in filter(None, columns))
-        table.add_row(title(name), *_cells(row), *differences)
+        table.add_row(title(name), *_cells(row), *(_difference(found, name) for found in checks))
     return table
 
 
@@ -85,9 +88,9 @@ def _list(values: list[float]) -> str:
     return "/".join(f"{value:g}" for value in values)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any]) -> list[str | Text]:
     if row["status"] != "ok":
-        return [f"[bold red]{row['status']}[/]", *[""] * 5]
+        return [Text(printable(row["status"]), style="bold red"), *[""] * 5]
     return [
         row["framework_version"],
         f"{row['seconds_per_epoch']:.2f}",
@@ -103,34 +106,21 @@ def or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _difference(checks: list[dict[str, Any]], row: str) -> str:
+def _difference(checks: list[dict[str, Any]], row: str) -> Text:
     for check in checks:
         if row in check["difference"]:
             text = f"{or_nan(check['difference'][row]):.1e}"
-            return text if check["in_lockstep"][row] else f"[bold red]{text} APART[/]"
-    return ""
+            if check["in_lockstep"][row]:
+                return Text(text)
+            return Text(f"{text} APART", style="bold red")
+    return Text()
 
 
 def remarks(summary: dict[str, Any]) -> list[str]:
     """The lines below the table: the lockstep checks, what is missing, what failed and why."""
     lines = []
     for check in summary["lockstep"]:
-        measured = [row for row in check["in_lockstep"] if row in check["difference"]]
-        apart = [title(row) for row in measured if not check["in_lockstep"][row]]
-        verdict = f"NOT in lockstep: {', '.join(apart)}" if apart else "all in lockstep"
-        if missing := [title(row) for row in check["in_lockstep"] if row not in measured]:
-            verdict += f" (not measured: {', '.join(missing)})"
-        what = "Concise, without noise: after" if "without noise" in check["what"] else "After"
-        lines.append(
-            f"{what} {check['steps']:,} steps in float64 {verdict}: largest difference of a weight "
-            f"from NumPy's, at most {check['limit']:.1e} (NumPy differs by "
-            f"{check['yardstick']:.1e} from itself after a nudge of one rounding error)."
-        )
-        if check["yardstick"] > LIMIT:
-            lines.append(
-                "That is chaos: on any framework, rounding alone decides where such a run ends. "
-                "A smaller lr (--lr) prevents it."
-            )
+        lines += _remarks_on_check(check)
     lines += [
         f"Left out: {title(name)} ({why})" for name, why in summary.get("left_out", {}).items()
     ]
@@ -141,4 +131,35 @@ def remarks(summary: dict[str, Any]) -> list[str]:
         for backend, row in summary["backends"].items()
         if "error" in row
     ]
+    return [printable(line) for line in lines]
+
+
+def _remarks_on_check(check: dict[str, Any]) -> list[str]:
+    """What a lockstep check has shown. Rows that did not get so far are named as not measured."""
+    measured = [row for row in check["in_lockstep"] if row in check["difference"]]
+    missing = _titles(row for row in check["in_lockstep"] if row not in measured)
+    apart = _titles(row for row in measured if not check["in_lockstep"][row])
+    what = "Concise, without noise: after" if "without noise" in check["what"] else "After"
+    begin = f"{what} {check['steps']:,} steps in float64"
+    if not measured:
+        return [f"{begin} nothing is compared: {missing} did not get so far."]
+    verdict = f"{_titles(measured) if missing else 'all'} in lockstep"
+    if apart:
+        verdict = f"NOT in lockstep: {apart}"
+    if missing:
+        verdict += f" (not measured: {missing})"
+    lines = [
+        f"{begin} {verdict}: largest difference of a weight from NumPy's, at most "
+        f"{check['limit']:.1e} (NumPy differs by {check['yardstick']:.1e} from itself after a "
+        "nudge of one rounding error)."
+    ]
+    if check["yardstick"] > LIMIT:
+        lines.append(
+            "That is chaos: on any framework, rounding alone decides where such a run ends. "
+            "A smaller lr (--lr) prevents it."
+        )
     return lines
+
+
+def _titles(rows: Iterable[str]) -> str:
+    return ", ".join(title(row) for row in rows)
