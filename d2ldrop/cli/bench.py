@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from d2ldrop.cli.completion import Choice, complete_backend
 from d2ldrop.cli.options import data_options, place_options, take_data_source, worker_options
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress
@@ -16,8 +17,8 @@ from d2ldrop.processes.options import WorkerOptions
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["layer", "train", "startup", "growth"]))
-@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@click.argument("kind", type=Choice(["layer", "train", "startup", "growth"]))
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...", shell_complete=complete_backend)
 @click.option("--rounds", type=int, default=5, show_default=True, help="Timings per contender.")
 @data_options
 @worker_options

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import (
     data_options,
     implementation_option,
@@ -30,7 +31,7 @@ FAILED = "Results without curves"
 
 
 @click.command()
-@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...", shell_complete=complete_backend)
 @recipe_options
 @implementation_option(list(IMPLEMENTATION_CHOICES))
 @data_options

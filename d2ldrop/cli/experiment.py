@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from d2ldrop.cli.completion import complete_backend, complete_experiment
 from d2ldrop.cli.options import (
     TIMEOUT,
     data_options,
@@ -21,11 +24,29 @@ from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.experiments import ABOUT
 
 
-@click.command()
-@click.argument("experiment_name", metavar="NAME")
-@click.option("--backend", default="numpy", show_default=True, help="The framework that trains.")
+class ExperimentCommand(click.Command):
+    """A command whose help lists the experiments."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the description, then one line per experiment."""
+        super().format_help_text(ctx, formatter)
+        with formatter.section("Experiments"):
+            formatter.write_dl(list(ABOUT.items()))
+
+
+@click.command(cls=ExperimentCommand)
+@click.argument("experiment_name", metavar="NAME", shell_complete=complete_experiment)
+@click.option(
+    "--backend",
+    default="numpy",
+    show_default=True,
+    help="The framework that trains.",
+    shell_complete=complete_backend,
+)
 @click.option("--seeds", type=int, default=5, show_default=True, help="Runs of each arm.")
 @click.option("--jobs", type=int, help="Runs at the same time.  [default: all cores]")
 @click.option("--dask", metavar="ADDRESS", help="Run them on the workers of this dask scheduler.")
@@ -49,11 +70,9 @@ def experiment(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Answer an exercise of the section with numbers. NAME is one of:
+    """Answer an exercise of the section with numbers.
 
-    \b
-    swap-dropout  more-epochs  activation-variance  test-time  weight-decay  dropconnect  own-noise
-    rate-sweep  data-size  features  max-norm  early-late  float32-chaos
+    Options that the experiment NAME varies itself are refused.
     """
     for module in ("joblib", "scipy"):
         if not importlib.util.find_spec(module):
@@ -66,12 +85,15 @@ def experiment(
     from d2ldrop.experiments.engine.results_files import save_results
     from d2ldrop.experiments.engine.results_table import compare_metrics, remarks, results_table
     from d2ldrop.experiments.engine.runner import run_experiment
+    from d2ldrop.experiments.engine.varied import refuse_varied
 
     jobs = check_positive(cores() if jobs is None else jobs, "jobs")
+    recipe = take_recipe(options)
+    refuse_varied(experiment_name, recipe, _given_fields())
     plan = plan_experiment(
         experiment_name,
         backend,
-        take_recipe(options),
+        recipe,
         seeds=seeds,
         data=take_data_source(options),
         out=out,
@@ -107,3 +129,13 @@ def experiment(
         table = results_table(plan, results, compared)
         show(table, remarks(plan, results, compared), f"{what}: {folder}")
     sys.exit(status)
+
+
+def _given_fields() -> list[str]:
+    """The fields of the recipe that the command line sets, without those of the preset."""
+    context = click.get_current_context()
+    return [
+        field.name
+        for field in dataclasses.fields(Recipe)
+        if context.get_parameter_source(field.name) is ParameterSource.COMMANDLINE
+    ]

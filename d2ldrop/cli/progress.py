@@ -74,7 +74,7 @@ class Progress:
             name: "nan" if value is None else f"{value:.4f}" for name, value in metrics.items()
         }
         if self._bar:
-            self._bar.set_postfix(numbers)
+            self._bar.set_postfix(_fitting(numbers, self._bar))
         else:
             self.say(
                 f"{title(backend)}: epoch {event['epoch']}: train loss {numbers['loss']}, "
@@ -100,6 +100,17 @@ class Progress:
         if self._bar:
             self._bar.close()
         self._bar = self._phase = None
+
+
+def _fitting(numbers: dict[str, str], bar: tqdm[Any]) -> dict[str, str]:
+    """The numbers that fit beside a bar: tqdm would cut the last one."""
+    shown = dict(numbers)
+    used = len(bar.desc) + 2 * len(str(bar.total)) + len(" 100%|#| / [00:00]")
+    for name in ("acc", "loss"):
+        beside = sum(len(f", {key}={value}") for key, value in shown.items())
+        if bar.ncols and used + beside > bar.ncols:
+            del shown[name]
+    return shown
 
 
 def say_how_to_resume(folder: Path, what: str = "epochs") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import (
     data_options,
     implementation_option,
@@ -32,7 +33,7 @@ from d2ldrop.training.run import expected_identity
 
 
 @click.command()
-@click.argument("backend")
+@click.argument("backend", shell_complete=complete_backend)
 @recipe_options
 @implementation_option(IMPLEMENTATIONS)
 @data_options

@@ -117,8 +117,12 @@ class FittedTable:
         table = Table()
         for i, width in zip(shown, widths, strict=True):
             column = self.columns[i]
-            justify = "right" if column.right else "left"
-            table.add_column(Text(column.header), justify=justify, width=width, overflow="fold")
+            table.add_column(
+                Text(column.header),
+                justify="right" if column.right else "left",
+                width=width,
+                overflow="fold",
+            )
         for number, row in enumerate(self._rows):
             table.add_row(*(row[i] for i in shown), end_section=number in self._sections)
         return table

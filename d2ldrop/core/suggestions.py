@@ -24,8 +24,12 @@ def did_you_mean(
     "; did you mean 'train'?"
     >>> did_you_mean("TF", ["tensorflow"], FRAMEWORK_ALIASES)
     "; did you mean 'tensorflow'?"
+    >>> did_you_mean("swap", ["swap-dropout"])
+    "; did you mean 'swap-dropout'?"
     """
     spellings = {name.lower(): name for name in known}
     spellings |= {alias: name for alias, name in (aliases or {}).items() if name in known}
     close = difflib.get_close_matches(word.lower(), spellings, n=1)
+    if not close and word:
+        close = [spelling for spelling in spellings if spelling.startswith(word.lower())]
     return f"; did you mean {spellings[close[0]]!r}?" if close else ""
