@@ -88,10 +88,10 @@ def train_step(
         logits = mlp(params, X, noise)
         loss = cross_entropy(logits, y)
     loss.backward()
-    for param in params:
+    for param, grad in [(param, param.grad) for param in params]:
         if weight_decay and param.ndim == 2:  # a matrix of weights, not a bias
-            param.grad[:] += weight_decay * param
-        param -= lr * param.grad
+            grad = grad + weight_decay * param
+        param -= lr * grad
     return params, loss.detach(), logits.detach()
 
 

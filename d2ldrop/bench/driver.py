@@ -53,6 +53,7 @@ def run_benchmark(
     Raises:
         ValueError, TypeError, ImportError, DataError: a bad argument; nothing was measured.
         FileExistsError: the folder already contains results.
+        FolderInUseError: another process works in the folder.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
@@ -60,29 +61,30 @@ def run_benchmark(
     options = WorkerOptions() if options is None else options
     names = options.choose_backends(backends)
     source = DataSource(data) if isinstance(data, str) else data
-    folder = NamedFolder.claim("benchmark", out, name)
-    dataset = as_dataset(source)
-    results: dict[str, dict[str, Any]] = {}
-    with shared_data(dataset) as shared:
-        for backend in names:
-            log = folder.backend(backend).log
-            try:
-                results[backend] = _measure(kind, backend, shared, rounds, options, log, on_event)
-            except (WorkerFailedError, OSError, subprocess.CalledProcessError) as error:
-                on_event(backend, {"event": "failed", "message": str(error)})
-                results[backend] = {"error": str(error)}
-    summary = {
-        "kind": kind,
-        "d2ldrop_version": __version__,
-        "machine": machine(),
-        "rounds": rounds,
-        "dataset": dataset.name,
-        "train_size": len(dataset.train_images),
-        "folder": str(folder.path),
-        "backends": results,
-    }
-    folder.write(summary)
-    return summary
+    with NamedFolder.claim("benchmark", out, name) as folder:
+        dataset = as_dataset(source)
+        results: dict[str, dict[str, Any]] = {}
+        with shared_data(dataset) as shared:
+            for backend in names:
+                log = folder.backend(backend).log
+                try:
+                    figures = _measure(kind, backend, shared, rounds, options, log, on_event)
+                    results[backend] = figures
+                except (WorkerFailedError, OSError, subprocess.CalledProcessError) as error:
+                    on_event(backend, {"event": "failed", "message": str(error)})
+                    results[backend] = {"error": str(error)}
+        summary = {
+            "kind": kind,
+            "d2ldrop_version": __version__,
+            "machine": machine(),
+            "rounds": rounds,
+            "dataset": dataset.name,
+            "train_size": len(dataset.train_images),
+            "folder": str(folder.path),
+            "backends": results,
+        }
+        folder.write(summary)
+        return summary
 
 
 def _measure(

@@ -19,7 +19,7 @@ from d2ldrop.processes.jobs import EvaluateJob
 from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.shared_data import shared_data
-from d2ldrop.training.folder import load_weights
+from d2ldrop.training.saved_run import load_weights
 
 
 @click.command()

@@ -22,10 +22,12 @@ from d2ldrop.cli.options import (
 )
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.comparison.layout import printable
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.experiments import ABOUT
+from d2ldrop.training.folder import NamedFolder
 
 
 class ExperimentCommand(click.Command):
@@ -90,44 +92,44 @@ def experiment(
     jobs = check_positive(cores() if jobs is None else jobs, "jobs")
     recipe = take_recipe(options)
     refuse_varied(experiment_name, recipe, _given_fields())
-    plan = plan_experiment(
-        experiment_name,
-        backend,
-        recipe,
-        seeds=seeds,
-        data=take_data_source(options),
-        out=out,
-        folder_name=name,
-        resume=resume,
-        timeout=timeout,
-        pythons=pythons,
-    )
-    folder = plan.folder.path
     progress = Progress(quiet)
 
     def on_epochs(done: int, total: int) -> None:
         progress(backend, {"event": "step", "phase": "experiment", "done": done, "total": total})
 
-    with progress:
-        try:
-            results, failed = run_experiment(plan, num_jobs=jobs, dask=dask, on_epochs=on_epochs)
-        except KeyboardInterrupt:
-            progress.close()
-            say_how_to_resume(folder, "runs")
-            raise
-    for (arm, seed), error in failed.items():
-        click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
-    status = 1 if failed else 0
-    if results.seeds:
-        compared = compare_metrics(plan.experiment, results)
-        OUTPUT.results, what = folder, "Figure, table and runs"
-        try:
-            save_results(plan, results, compared)
-        except OSError as error:  # a full disk
-            click.echo(f"The figure and the table could not be saved: {error}", err=True)
-            what, status = "Runs", 1
-        table = results_table(plan, results, compared)
-        show(table, remarks(plan, results, compared), f"{what}: {folder}")
+    with NamedFolder.claim("experiment", out, name, resume=resume) as folder:
+        plan = plan_experiment(
+            experiment_name,
+            folder,
+            backend,
+            recipe,
+            seeds=seeds,
+            data=take_data_source(options),
+            timeout=timeout,
+            pythons=pythons,
+        )
+        with progress:
+            try:
+                results, failed = run_experiment(
+                    plan, num_jobs=jobs, dask=dask, on_epochs=on_epochs
+                )
+            except KeyboardInterrupt:
+                progress.close()
+                say_how_to_resume(folder.path, "runs")
+                raise
+        status = 1 if failed else 0
+        for (arm, seed), error in failed.items():
+            click.echo(printable(f"'{arm}', seed {seed}, failed: {error}"), err=True)
+        if results.seeds:
+            compared = compare_metrics(plan.experiment, results)
+            OUTPUT.results, what = folder.path, "Figure, table and runs"
+            try:
+                save_results(plan, results, compared)
+            except OSError as error:  # a full disk
+                click.echo(f"The figure and the table could not be saved: {error}", err=True)
+                what, status = "Runs", 1
+            table = results_table(plan, results, compared)
+            show(table, remarks(plan, results, compared), f"{what}: {folder.path}")
     sys.exit(status)
 
 

@@ -21,15 +21,13 @@ from d2ldrop.cli.options import (
 from d2ldrop.cli.progress import Progress, say_how_to_resume
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.table import data_title
-from d2ldrop.data import Dataset
 from d2ldrop.frameworks import title
-from d2ldrop.processes.jobs import TrainJob
 from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import shared_data
 from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
-from d2ldrop.training.run import expected_identity
 
 
 @click.command()
@@ -61,38 +59,22 @@ def train(
     worker.choose_backends([backend])
     variant = Variant(backend, implementation or "scratch")
     recipe = recipe_for(backend, recipe, variant.implementation)
-    named = NamedFolder.claim("run", out, name, resume=resume)
-    folder = named.backend(variant.name)
-
-    def refuse_other_run(data: Dataset | None) -> None:
-        environment = worker.environment(backend)
-        expected = expected_identity(
-            backend, recipe, variant.implementation, record, worker.device, environment, data
-        )
-        folder.refuse_other(expected)
-
-    refuse_other_run(None)
-    data = source.load()
-    refuse_other_run(data)
-    progress = Progress(quiet)
-    with shared_data(data) as shared, progress:
-        job = TrainJob(
-            backend,
-            shared,
-            recipe,
-            folder.path,
-            implementation=variant.implementation,
-            device=worker.device,
-            resume=resume,
-            record=record,
-        )
-        try:
-            run_job(job, worker, partial(progress, variant.name), log=folder.log)
-        except KeyboardInterrupt:
-            progress.close()
-            say_how_to_resume(named.path)
-            raise
-    result = folder.read_result()
+    with NamedFolder.claim("run", out, name, resume=resume) as named:
+        folder = named.backend(variant.name)
+        planned = PlannedRun(backend, variant.implementation, recipe, record, worker, folder)
+        planned.refuse_other()
+        data = source.load()
+        planned.refuse_other(data)
+        progress = Progress(quiet)
+        with shared_data(data) as shared, progress:
+            job = planned.job(shared, resume=resume)
+            try:
+                run_job(job, worker, partial(progress, variant.name), log=folder.log)
+            except KeyboardInterrupt:
+                progress.close()
+                say_how_to_resume(named.path)
+                raise
+        result = planned.read_result(data)
     last = result["epochs"][-1]
     loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"
     click.echo(

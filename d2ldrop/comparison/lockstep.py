@@ -21,7 +21,7 @@ from d2ldrop.core.arrays import Weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.processes.jobs import LockstepJob, LockstepSteps
 from d2ldrop.processes.shared_data import SharedData
-from d2ldrop.training.folder import load_weights
+from d2ldrop.training.saved_run import load_weights
 
 REFERENCE = Variant("numpy")
 NUM_NUDGES = 3

@@ -24,14 +24,15 @@ from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset
-from d2ldrop.processes.jobs import Job, TrainJob
+from d2ldrop.processes.jobs import Job
 from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import SharedData, shared_data
-from d2ldrop.training.folder import FORMAT, NamedFolder
+from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.layer_statistics import check_record
-from d2ldrop.training.run import expected_identity
+from d2ldrop.training.saved_run import FORMAT
 from d2ldrop.version import __version__
 
 OnVariantEvent = Callable[[str, Event], None]
@@ -101,6 +102,7 @@ def compare_backends(
     Raises:
         ValueError, TypeError, ImportError, DataError: a bad argument; no work has started.
         FileExistsError: the run exists already, and ``resume`` is False.
+        FolderInUseError: another process works in the folder.
         Interrupted: Ctrl-C. Finished runs are kept, and the exception's ``summary`` lists them.
     """
     recipe = Recipe() if recipe is None else recipe
@@ -108,18 +110,21 @@ def compare_backends(
     record = check_record(record)
     check_positive(lockstep_steps, "lockstep_steps")
     source = DataSource(data) if isinstance(data, str) else data
-    folder = NamedFolder.claim("comparison", out, name, resume=resume)
-    variants = plan_variants(folder.read(), backends, recipe, implementation, options)
-    asked = Request(folder, recipe, record, options, resume, on_event)
-    asked.refuse_other_runs(variants)
-    dataset = as_dataset(source)
-    asked.refuse_other_runs(variants, dataset)
-    whole = recipe.num_epochs * -(-len(dataset.train_images) // recipe.batch_size)
-    checks = plan_checks(recipe, variants, lockstep_steps, whole)
-    left_out = {} if backends else missing_backends(variants)
-    with shared_data(dataset) as shared, tempfile.TemporaryDirectory(prefix="d2ldrop-") as scratch:
-        comparison = Comparison(asked, dataset, shared, Path(scratch), checks, left_out)
-        return comparison.run(variants)
+    with NamedFolder.claim("comparison", out, name, resume=resume) as folder:
+        variants = plan_variants(folder.read(), backends, recipe, implementation, options)
+        asked = Request(folder, recipe, record, options, resume, on_event)
+        asked.refuse_other_runs(variants)
+        dataset = as_dataset(source)
+        asked.refuse_other_runs(variants, dataset)
+        whole = recipe.num_epochs * -(-len(dataset.train_images) // recipe.batch_size)
+        checks = plan_checks(recipe, variants, lockstep_steps, whole)
+        left_out = {} if backends else missing_backends(variants)
+        with (
+            shared_data(dataset) as shared,
+            tempfile.TemporaryDirectory(prefix="d2ldrop-") as scratch,
+        ):
+            comparison = Comparison(asked, dataset, shared, Path(scratch), checks, left_out)
+            return comparison.run(variants)
 
 
 @dataclass(frozen=True)
@@ -150,16 +155,18 @@ class Request:
         """Raise ValueError if the folder holds another comparison, or another run of a variant."""
         self.folder.refuse_other(self.identity(data))
         for variant in variants:
-            expected = expected_identity(
-                variant.backend,
-                recipe_for(variant.backend, self.recipe, variant.implementation),
-                variant.implementation,
-                self.record,
-                self.options.device,
-                self.options.environment(variant.backend),
-                data,
-            )
-            self.folder.backend(variant.name).refuse_other(expected)
+            self.planned_run(variant).refuse_other(data)
+
+    def planned_run(self, variant: Variant) -> PlannedRun:
+        """The training of a variant."""
+        return PlannedRun(
+            variant.backend,
+            variant.implementation,
+            recipe_for(variant.backend, self.recipe, variant.implementation),
+            self.record,
+            self.options,
+            self.folder.backend(variant.name),
+        )
 
 
 @dataclass
@@ -218,23 +225,14 @@ class Comparison:
 
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
         """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
-        asked, folder = self.asked, self.asked.folder.backend(variant.name)
+        asked, planned = self.asked, self.asked.planned_run(variant)
         device = asked.options.device
         steps = first_steps_job(variant, self.checks, self.shared, self.scratch, device)
-        training = TrainJob(
-            variant.backend,
-            self.shared,
-            asked.recipe,
-            folder.path,
-            implementation=variant.implementation,
-            device=device,
-            resume=asked.resume,
-            record=asked.record,
-        )
+        training = planned.job(self.shared, resume=asked.resume)
         try:
             for job in (steps, training):
-                self._run_job(job, variant.name, folder.log)
-            return summary_of_run(folder.read_result())
+                self._run_job(job, variant.name, planned.folder.log)
+            return summary_of_run(planned.read_result(self.data))
         except (WorkerFailedError, OSError) as error:
             asked.on_event(variant.name, {"event": "failed", "message": str(error)})
             return {"status": "failed", "error": str(error)}

@@ -24,9 +24,9 @@ from d2ldrop.core.arrays import Weights
 from d2ldrop.core.randomness import initial_weights, nudged
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.processes.shared_data import SharedData
-from d2ldrop.training.folder import load_weights
 from d2ldrop.training.loop import evaluate, train, weights_after
 from d2ldrop.training.run import EpochResult
+from d2ldrop.training.saved_run import load_weights
 
 SECONDS_BETWEEN_REPORTS = 0.1
 

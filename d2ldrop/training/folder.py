@@ -7,25 +7,20 @@ not at all. ``result.json`` is written last: a run that has it is complete.
 
 from __future__ import annotations
 
-import io
-import json
+import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from d2ldrop.core.files import read_json, write_json
+from d2ldrop.core.locks import FolderInUseError, locked
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.training import saved_run
+from d2ldrop.training.run import Run
 
-from d2ldrop.core.files import dump_json, read_json, with_nan, write_bytes, write_json
-from d2ldrop.core.recipe import NUM_INPUTS, NUM_OUTPUTS, Recipe
-from d2ldrop.training.run import EpochResult, Run, RunIdentity
-
-FORMAT = 1
-PARAM_NAMES = ("W1", "b1", "W2", "b2", "W3", "b3")
 MARKERS = {"comparison": "summary.json", "experiment": "plan.json", "benchmark": "bench.json"}
 """The file that identifies each kind of NamedFolder; a single run has no such file."""
 
@@ -43,6 +38,7 @@ class NamedFolder:
     kind: str
 
     @classmethod
+    @contextmanager
     def claim(
         cls,
         kind: str,
@@ -50,34 +46,55 @@ class NamedFolder:
         name: str | None = None,
         *,
         resume: bool = False,
-    ) -> NamedFolder:
-        """Return the folder ``out/name`` if this ``kind`` may write there. This writes nothing.
+    ) -> Iterator[NamedFolder]:
+        """Lock the folder ``out/name``, after checking that a run of this ``kind`` may write there.
+
+        At the end the lock is removed, and so is a new folder that is still empty.
 
         Args:
             kind: "run", "comparison", "experiment" or "benchmark".
             out: the folder of all runs.
-            name: the folder's name; the current time if not given.
+            name: the folder's name; if not given, the current time, with a suffix if it is taken.
             resume: continue what the folder holds.
 
         Raises:
             ValueError: ``name`` is not a plain folder name; with ``resume``, the folder does not
                 exist or holds another kind.
             FileExistsError: the folder holds something already, and ``resume`` is False.
+            FolderInUseError: another process works in the folder.
+            OSError: the folder cannot be created, or cannot be written to.
         """
-        if name is None:
-            if resume:
+        with ExitStack() as stack:
+            if name is not None:
+                if name in ("", ".", "..") or Path(name).name != name:
+                    raise ValueError(f"name must be a plain folder name, got {name!r}")
+                folder = cls(Path(out) / name, kind)
+                if resume:
+                    folder._refuse_missing()
+                stack.enter_context(locked(folder.path))
+            elif resume:
                 raise ValueError(
                     "resume=True (--resume) needs the name (--name) of the run to go on with"
                 )
-            name = time.strftime("%Y%m%d-%H%M%S")
-        if name in ("", ".", "..") or Path(name).name != name:
-            raise ValueError(f"name must be a plain folder name, got {name!r}")
-        folder = cls(Path(out) / name, kind)
-        if resume:
-            folder._refuse_other_kind()
-        else:
-            folder._refuse_overwrite()
-        return folder
+            else:
+                folder = cls._lock_new(kind, Path(out), stack)
+            if resume:
+                folder._refuse_other_kind()
+            else:
+                folder._refuse_overwrite()
+            yield folder
+
+    @classmethod
+    def _lock_new(cls, kind: str, out: Path, stack: ExitStack) -> NamedFolder:
+        """Lock a new folder in ``stack``. Its name is the current time, with a suffix if needed."""
+        now = time.strftime("%Y%m%d-%H%M%S")
+        for number in itertools.count(1):
+            path = out / (now if number == 1 else f"{now}-{number}")
+            with suppress(FolderInUseError):
+                if not path.exists():
+                    stack.enter_context(locked(path))
+                    return cls(path, kind)
+        raise AssertionError("unreachable: the loop above has no end")
 
     def backend(self, name: str) -> RunFolder:
         """The folder of one backend's run; ``name`` is "torch" or "torch-concise"."""
@@ -115,12 +132,14 @@ class NamedFolder:
                 )
             raise FileExistsError(_already(self.path, _a(kind)))
 
-    def _refuse_other_kind(self) -> None:
+    def _refuse_missing(self) -> None:
         if not self.path.is_dir():
             raise ValueError(
                 f"there is no run {self.path} to go on with: leave out resume (--resume), or give "
                 "the name (--name) of a run"
             )
+
+    def _refuse_other_kind(self) -> None:
         together = ("run", "comparison")  # a comparison may resume a single run, and vice versa
         for kind in self._held():
             if kind != self.kind and not (kind in together and self.kind in together):
@@ -138,11 +157,26 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.result = path / "result.json"
-        self.trace = path / "trace.npy"
-        self.weights = path / "weights.safetensors"
-        self.checkpoint = path / "checkpoint.safetensors"
+        self.result = path / saved_run.RESULT
+        self.weights = path / saved_run.WEIGHTS
+        self.checkpoint = path / saved_run.CHECKPOINT
         self.log = path / "worker.log"
+
+    @contextmanager
+    def claim(self, run: Run, *, resume: bool) -> Iterator[None]:
+        """Lock the folder for ``run``, and with ``resume`` load what it holds into ``run``.
+
+        Raises:
+            FolderInUseError: another process trains into the folder.
+            FileExistsError: the folder holds a run, and ``resume`` is False.
+            ValueError: the folder holds another run; the message names the first difference.
+        """
+        with locked(self.path):
+            if resume:
+                self._restore(run)
+            else:
+                self.refuse_overwrite()
+            yield
 
     def refuse_overwrite(self) -> None:
         """Raise FileExistsError if the folder holds a run, finished or not."""
@@ -159,56 +193,32 @@ class RunFolder:
         ``asked`` has fields of ``RunIdentity.deciding``. Fields that either side lacks are not
         compared.
         """
-        saved = self._read()
+        saved = saved_run.read(self.path)
         if saved is not None:
-            kept = RunIdentity.from_dict(saved[0]).deciding()
-            _refuse_difference(self.path, "run", kept, asked)
+            _refuse_difference(self.path, "run", saved.identity.deciding(), asked)
 
     def read_result(self) -> dict[str, Any]:
         """The ``result.json`` of a complete run."""
-        result: dict[str, Any] = read_json(self.result)
-        return result
+        return saved_run.read_result(self.path)
 
     def save_checkpoint(self, run: Run) -> None:
         """Write a checkpoint from which ``run`` can continue after its last epoch."""
-        tensors = {**run.weights, "trace": run.trace}
-        write_bytes(self.checkpoint, save(tensors, {"run": dump_json(_with_format(run))}))
+        saved_run.write_checkpoint(self.path, run)
 
     def save(self, run: Run) -> None:
         """Write a complete run and remove its checkpoint."""
-        write_bytes(self.weights, save(run.weights))
-        buffer = io.BytesIO()
-        np.save(buffer, run.trace)
-        write_bytes(self.trace, buffer.getvalue())
-        write_json(self.result, _with_format(run))
-        self.checkpoint.unlink(missing_ok=True)
+        saved_run.write(self.path, run)
 
-    def restore(self, run: Run) -> None:
-        """Load the folder's finished run or checkpoint into ``run``, if there is one.
-
-        Raises:
-            ValueError: the folder holds another run; the message names the first difference.
-        """
+    def _restore(self, run: Run) -> None:
+        """Load the folder's finished run or checkpoint into ``run``, if there is one."""
         self.refuse_other(run.identity.deciding())
-        kept = self._read()
-        if kept is None:
-            return
-        saved, tensors = kept
-        run.trace = tensors["trace"]
-        run.weights = {name: tensors[name] for name in PARAM_NAMES}
-        run.history = [EpochResult(**epoch) for epoch in with_nan(saved["epochs"])]
-        run.activations = with_nan(saved.get("activations"))
-        run.peak_rss_bytes = saved["peak_rss_bytes"]
-
-    def _read(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]] | None:
-        """The JSON and the arrays of the folder's run: the finished one, or its checkpoint."""
-        if self.result.exists():
-            tensors = {**_read_tensors(self.weights)[0], "trace": np.load(self.trace)}
-            return self.read_result(), tensors
-        if self.checkpoint.exists():
-            tensors, metadata = _read_tensors(self.checkpoint)
-            return json.loads(metadata["run"]), tensors
-        return None
+        saved = saved_run.read(self.path)
+        if saved is not None:
+            run.trace = saved.trace
+            run.weights = saved.weights
+            run.history = saved.history
+            run.activations = saved.activations
+            run.peak_rss_bytes = saved.peak_rss_bytes
 
 
 def first_difference(
@@ -252,44 +262,3 @@ def _already(path: Path, what: str) -> str:
 
 def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def _with_format(run: Run) -> dict[str, Any]:
-    return {"format": FORMAT, **run.to_dict()}
-
-
-def load_weights(path: Path | str) -> dict[str, npt.NDArray[Any]]:
-    """The weights of a ``weights.safetensors``: W1 (784, h1), b1 (h1,), W2 (h1, h2), … b3 (10,).
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file does not hold weights of this network; the message says why.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}: expected a weights.safetensors of a run")
-    tensors, _ = _read_tensors(path)
-    if set(tensors) != set(PARAM_NAMES):
-        raise ValueError(
-            f"{path} must hold {', '.join(PARAM_NAMES)}, got {', '.join(sorted(tensors))}"
-        )
-    weights = {name: tensors[name] for name in PARAM_NAMES}
-    h1, h2 = weights["b1"].size, weights["b2"].size
-    shapes = ((NUM_INPUTS, h1), (h1,), (h1, h2), (h2,), (h2, NUM_OUTPUTS), (NUM_OUTPUTS,))
-    for (name, array), shape in zip(weights.items(), shapes, strict=True):
-        if array.shape != shape:
-            raise ValueError(f"{path}: {name} must have shape {shape}, got {array.shape}")
-        if array.dtype != weights["W1"].dtype or array.dtype not in (np.float32, np.float64):
-            raise ValueError(
-                f"{path}: all weights must be float32 or all float64, {name} is {array.dtype}"
-            )
-    return weights
-
-
-def _read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """The arrays and the metadata of a safetensors file."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - safe_open has keys() but is not iterable
-    except SafetensorError as error:
-        raise ValueError(f"{path} is no intact safetensors file: {error}") from error

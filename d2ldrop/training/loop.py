@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def train(
         ValueError: an unknown backend, dataset, device or record, an implementation that does not
             support the recipe, or the folder of another run.
         FileExistsError: ``folder`` already contains a run, and ``resume`` is False.
+        FolderInUseError: another process trains into ``folder``.
         ImportError: the framework is not installed, or cannot be loaded into this process.
         DataError: the data were not found, or a file is corrupt.
     """
@@ -84,15 +86,14 @@ def train(
     module, run, data = begin_run(
         backend, recipe, implementation=implementation, data=data, device=device, record=record
     )
-    if run_folder and resume:
-        run_folder.restore(run)
-    for result in train_epochs(module, run, data, on_step):
-        if run_folder:
-            run_folder.save_checkpoint(run)
-        if on_epoch:
-            on_epoch(result)
-    if run_folder and not run_folder.result.exists():
-        run_folder.save(run)
+    with run_folder.claim(run, resume=resume) if run_folder else nullcontext():
+        for result in train_epochs(module, run, data, on_step):
+            if run_folder:
+                run_folder.save_checkpoint(run)
+            if on_epoch:
+                on_epoch(result)
+        if run_folder and not run_folder.result.exists():
+            run_folder.save(run)
     return run
 
 

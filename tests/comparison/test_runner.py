@@ -16,7 +16,7 @@ import pytest
 
 from d2ldrop import Recipe, available_backends, compare_backends
 from d2ldrop.data import DataSource
-from d2ldrop.training.folder import load_weights
+from d2ldrop.training.saved_run import load_weights
 from tests.conftest import skip_without
 from tests.fakes import install
 

@@ -9,6 +9,7 @@ from d2ldrop import Recipe
 from d2ldrop.data import DataSource
 from d2ldrop.experiments import Results
 from d2ldrop.experiments.engine.plan import Plan, plan_experiment
+from d2ldrop.training.folder import NamedFolder
 
 SMALL = Recipe(num_epochs=1, num_hiddens=(16, 16), batch_size=64)
 SOURCE = DataSource("stand-in", train_size=200, test_size=100)
@@ -24,19 +25,10 @@ def plan(
     backend: str = "numpy",
     recipe: Recipe = SMALL,
     seeds: int = 2,
-    resume: bool = False,
 ) -> Plan:
     """Plan an experiment on few images of the stand-in."""
-    return plan_experiment(
-        name,
-        backend,
-        recipe,
-        seeds=seeds,
-        data=SOURCE,
-        out=out,
-        folder_name=folder_name,
-        resume=resume,
-    )
+    folder = NamedFolder(out / folder_name, "experiment")
+    return plan_experiment(name, folder, backend, recipe, seeds=seeds, data=SOURCE)
 
 
 def measured(results: Results) -> dict[Any, Any]:

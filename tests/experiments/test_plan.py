@@ -14,6 +14,7 @@ from d2ldrop.experiments.engine.jobs import ExperimentJob
 from d2ldrop.experiments.engine.plan import plan_experiment
 from d2ldrop.experiments.engine.runner import run_experiment
 from d2ldrop.processes.jobs import Job
+from d2ldrop.training.folder import NamedFolder
 from tests.experiments.small import OPTIONS, SMALL, plan
 
 
@@ -51,19 +52,19 @@ def test_bad_arguments_are_refused_before_anything_is_run(
         ({"timeout": -1}, "timeout must be a positive number of seconds, got -1"),
         ({"data": "no-such"}, "dataset must be one of"),
         ({"pythons": {"torch": sys.executable}}, "torch"),
-        ({"folder_name": "a/b"}, "name must be a plain folder name"),
-        ({"resume": True}, "needs the name"),
     ],
 )
 def test_arguments_are_checked_before_images_are_loaded(
-    arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(_: object) -> None:
         raise AssertionError("images were loaded")
 
     monkeypatch.setattr("d2ldrop.data.DataSource.load", load)
     with pytest.raises(ValueError, match=message):
-        plan_experiment(**{"name": "features", **arguments})
+        plan_experiment(
+            **{"name": "features", "folder": NamedFolder(tmp_path, "experiment"), **arguments}
+        )
 
 
 def test_the_seeds_follow_the_recipe_s(tmp_path: Path) -> None:
@@ -84,11 +85,14 @@ def test_a_job_is_json_and_its_file_has_a_stable_name(tmp_path: Path) -> None:
 
 def test_another_experiment_s_folder_is_refused(tmp_path: Path) -> None:
     run_experiment(plan("test-time", tmp_path, seeds=1), num_jobs=1)
-    with pytest.raises(FileExistsError, match="holds an experiment"):
-        plan("test-time", tmp_path)
+    with (
+        pytest.raises(FileExistsError, match="holds an experiment"),
+        NamedFolder.claim("experiment", tmp_path, "mine"),
+    ):
+        pass
     with pytest.raises(ValueError, match="holds an experiment with experiment test-time"):
-        plan("dropconnect", tmp_path, resume=True)
+        plan("dropconnect", tmp_path)
     with pytest.raises(ValueError, match=r"with lr 0\.5, not 0\.1"):
-        plan("test-time", tmp_path, recipe=replace(SMALL, lr=0.1), resume=True)
-    more = plan("test-time", tmp_path, recipe=replace(SMALL, seed=3), seeds=5, resume=True)
+        plan("test-time", tmp_path, recipe=replace(SMALL, lr=0.1))
+    more = plan("test-time", tmp_path, recipe=replace(SMALL, seed=3), seeds=5)
     assert more.seeds == (3, 4, 5, 6, 7)

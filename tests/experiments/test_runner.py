@@ -45,7 +45,7 @@ def test_finished_runs_are_kept_and_the_rest_is_run(tmp_path: Path) -> None:
     assert len(kept) == 3
     seen: list[tuple[int, int]] = []
     resumed, _ = run_experiment(
-        plan("dropconnect", tmp_path, "parts", resume=True),
+        plan("dropconnect", tmp_path, "parts"),
         num_jobs=2,
         on_epochs=lambda done, total: seen.append((done, total)),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from d2ldrop import Recipe, load_weights, train
 from d2ldrop.backend import Backend
+from d2ldrop.core.locks import FolderInUseError
 from d2ldrop.core.machine import THREAD_VARIABLES
 from d2ldrop.training.folder import NamedFolder, RunFolder, first_difference
 from tests.training.runs import RECIPE, small_run
@@ -253,29 +256,69 @@ def test_nothing_is_overwritten_by_any_kind(
     path.parent.mkdir(parents=True)
     path.write_text("{}")
     for claiming in ("run", "comparison", "experiment", "benchmark"):
-        with pytest.raises(FileExistsError, match=f"holds {phrase}: "):
-            NamedFolder.claim(claiming, tmp_path, "name")
+        with (
+            pytest.raises(FileExistsError, match=f"holds {phrase}: "),
+            NamedFolder.claim(claiming, tmp_path, "name"),
+        ):
+            pass
         together = kind == claiming or {kind, claiming} == {"run", "comparison"}
-        if together or kind == "run":
-            NamedFolder.claim(claiming, tmp_path, "name", resume=True)
-        else:
-            with pytest.raises(ValueError, match=f"holds {phrase}, not an? {claiming}"):
-                NamedFolder.claim(claiming, tmp_path, "name", resume=True)
+        with ExitStack() as stack:
+            if not (together or kind == "run"):
+                expected = f"holds {phrase}, not an? {claiming}"
+                stack.enter_context(pytest.raises(ValueError, match=expected))
+            with NamedFolder.claim(claiming, tmp_path, "name", resume=True):
+                pass
+    assert path.read_text() == "{}"
 
 
-def test_a_new_folder_may_be_claimed_and_is_not_made(tmp_path: Path) -> None:
-    folder = NamedFolder.claim("comparison", tmp_path, "new")
-    assert folder.path == tmp_path / "new"
-    assert folder.read() is None
-    assert NamedFolder.claim("run", tmp_path).path.parent == tmp_path
+def test_a_new_folder_that_stays_empty_is_removed(tmp_path: Path) -> None:
+    with NamedFolder.claim("comparison", tmp_path / "runs", "new") as folder:
+        assert folder.path == tmp_path / "runs" / "new"
+        assert folder.read() is None
     assert list(tmp_path.iterdir()) == []
-    for name in ("", "..", "a/b"):
-        with pytest.raises(ValueError, match=f"name must be a plain folder name, got '{name}'"):
-            NamedFolder.claim("run", tmp_path, name)
-    with pytest.raises(ValueError, match=r"\(--resume\) needs the name \(--name\)"):
-        NamedFolder.claim("run", tmp_path, resume=True)
-    with pytest.raises(ValueError, match=r"there is no run .*new to go on with"):
-        NamedFolder.claim("run", tmp_path, "new", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": ""}, "name must be a plain folder name, got ''"),
+        ({"name": ".."}, "name must be a plain folder name, got '..'"),
+        ({"name": "a/b"}, "name must be a plain folder name, got 'a/b'"),
+        ({"resume": True}, r"\(--resume\) needs the name \(--name\)"),
+        ({"name": "new", "resume": True}, r"there is no run .*new to go on with"),
+    ],
+)
+def test_a_bad_name_is_refused(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
+    with (
+        pytest.raises(ValueError, match=message),
+        NamedFolder.claim("run", tmp_path, **arguments),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with NamedFolder.claim("comparison", tmp_path, "name"):
+        for resume in (False, True):
+            with (
+                pytest.raises(FolderInUseError, match=rf"name is in use by process {os.getpid()}:"),
+                NamedFolder.claim("run", tmp_path, "name", resume=resume),
+            ):
+                pass
+    with NamedFolder.claim("run", tmp_path, "name"):
+        pass
+
+
+def test_default_names_are_different_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.strftime", lambda _: "now")
+    (tmp_path / "now-2").mkdir()
+    with (
+        NamedFolder.claim("run", tmp_path) as first,
+        NamedFolder.claim("run", tmp_path) as second,
+    ):
+        assert (first.path.name, second.path.name) == ("now", "now-3")
 
 
 def test_the_identity_of_a_named_folder(tmp_path: Path) -> None:

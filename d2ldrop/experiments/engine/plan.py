@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from d2ldrop.core.checks import check_positive
@@ -84,14 +83,12 @@ class Plan:
 
 def plan_experiment(
     name: str,
+    folder: NamedFolder,
     backend: str = "numpy",
     recipe: Recipe | None = None,
     *,
     seeds: int = 5,
     data: DataSource | str = "auto",
-    out: Path | str = "runs",
-    folder_name: str | None = None,
-    resume: bool = False,
     timeout: float = 300,
     pythons: Mapping[str, str] | None = None,
 ) -> Plan:
@@ -99,19 +96,17 @@ def plan_experiment(
 
     Args:
         name: the experiment's name.
+        folder: the folder of the results, which ``NamedFolder.claim`` has locked. If it holds
+            finished runs of this experiment, they are kept.
         backend: the framework that trains.
         recipe: the hyper-parameters that the experiment varies; the book's if not given.
         seeds: the number of runs of each arm; their seeds start at the recipe's.
         data: where the images come from. Workers load them again, possibly on other machines.
-        out: the folder of all runs.
-        folder_name: the folder under ``out``; the current time if not given.
-        resume: keep the finished runs of that folder and continue.
         timeout: seconds without a report after which a worker counts as hung.
         pythons: for each backend in another environment, its Python interpreter.
 
     Raises:
         ValueError, TypeError: a bad argument, or the folder holds another experiment.
-        FileExistsError: the folder already contains results, and ``resume`` is False.
         ModuleNotFoundError: a framework is not installed.
         DataError: the images were not found, or a file is corrupt.
     """
@@ -127,7 +122,6 @@ def plan_experiment(
     first = recipe.seed
     all_seeds = tuple(range(first, first + check_positive(seeds, "seeds")))
     source = DataSource(data) if isinstance(data, str) else data
-    folder = NamedFolder.claim("experiment", out, folder_name, resume=resume)
     choices = _choices(name, backend, recipe)
     folder.refuse_other(_but_seed(choices))
     dataset = source.load()

@@ -1,0 +1,75 @@
+"""A lock on a folder, so that two processes do not write into it at the same time.
+
+The operating system holds the lock and frees it when its process ends, however that happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+LOCK = ".lock"
+"""The locked file in the folder; it contains the id of the process that holds the lock."""
+
+
+class FolderInUseError(OSError):
+    """Another process works in the folder; the message contains its process id."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Lock ``folder`` and create it if needed; at the end remove the lock, and empty new folders.
+
+    Raises:
+        FolderInUseError: a process, which may be this one, holds the lock.
+        OSError: the folder cannot be created, or cannot be written to.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    file = folder / LOCK
+    lock = FileLock(file, timeout=0, thread_local=False)
+    try:
+        _acquire(lock, folder)
+        try:
+            file.write_text(str(os.getpid()))
+            yield
+        finally:
+            # The file goes while the lock is still held: a process that has just opened it notices.
+            file.unlink(missing_ok=True)
+            lock.release()
+    finally:
+        with contextlib.suppress(OSError):  # a folder with results stays, and so do its parents
+            for path in new:
+                path.rmdir()
+
+
+def _acquire(lock: FileLock, folder: Path) -> None:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except FileNotFoundError:  # its last owner removed the new folder, which was empty
+            continue
+        except Timeout:
+            owner = _owner(folder / LOCK)
+            raise FolderInUseError(
+                f"{folder} is in use by process {owner}: wait until it ends, or choose another "
+                "folder (--name)"
+            ) from None
+        return
+
+
+def _owner(file: Path) -> str:
+    """The process id in a lock file; its owner writes it just after it has locked the file."""
+    for _ in range(20):
+        with contextlib.suppress(FileNotFoundError):
+            text = file.read_text(errors="replace")[:20]
+            if text.isdigit():
+                return text
+        time.sleep(0.05)
+    return "(unknown id)"
