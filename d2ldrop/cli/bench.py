@@ -66,7 +66,7 @@ def bench(
     what = "Figures and picture"
     try:
         draw(summary)
-    except OSError as error:  # a full disk
+    except Exception as error:  # noqa: BLE001 - a picture that fails must not cost the table
         click.echo(f"The picture could not be drawn: {error}", err=True)
         what, failed = "Figures", True
     show(bench_table(summary), bench_remarks(summary), f"{what}: {summary['folder']}")

@@ -117,19 +117,20 @@ def experiment(
                 progress.close()
                 say_how_to_resume(folder.path, "runs")
                 raise
-        status = 1 if failed else 0
-        for (arm, seed), error in failed.items():
-            click.echo(printable(f"'{arm}', seed {seed}, failed: {error}"), err=True)
-        if results.seeds:
-            compared = compare_metrics(plan.experiment, results)
-            OUTPUT.results, what = folder.path, "Figure, table and runs"
-            try:
-                save_results(plan, results, compared)
-            except OSError as error:  # a full disk
-                click.echo(f"The figure and the table could not be saved: {error}", err=True)
-                what, status = "Runs", 1
-            table = results_table(plan, results, compared)
-            show(table, remarks(plan, results, compared), f"{what}: {folder.path}")
+            progress.close()
+            status = 1 if failed else 0
+            for (arm, seed), error in failed.items():
+                click.echo(printable(f"'{arm}', seed {seed}, failed: {error}"), err=True)
+            if results.seeds:
+                compared = compare_metrics(plan.experiment, results)
+                OUTPUT.results, what = folder.path, "Figure, table and runs"
+                try:
+                    save_results(plan, results, compared)
+                except Exception as error:  # noqa: BLE001 - a figure must not cost the table
+                    click.echo(f"The figure and the table could not be saved: {error}", err=True)
+                    what, status = "Runs", 1
+                table = results_table(plan, results, compared)
+                show(table, remarks(plan, results, compared), f"{what}: {folder.path}")
     sys.exit(status)
 
 

@@ -86,9 +86,9 @@ class Progress:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Close the bar. An error of the system after the work has begun is not a bad argument."""
+        """Close the bar. After the work has begun, an error is no bad argument: exit status 1."""
         self.close()
-        if self._begun and isinstance(error, OSError):
+        if self._begun and isinstance(error, (OSError, ValueError)):
             raise click.ClickException(str(error)) from error
 
     def say(self, line: str) -> None:

@@ -10,6 +10,7 @@ from d2ldrop.backend import backend_names, install_hint, is_installed
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
+from d2ldrop.training.outline import check_concise
 
 IMPLEMENTATION_CHOICES = {
     "scratch": ("scratch",),
@@ -78,6 +79,8 @@ def plan_variants(
     ]
     for variant in asked:
         recipe_for(variant.backend, recipe, variant.implementation)
+        if variant.implementation == "concise" and variant.backend not in options.pythons:
+            check_concise(variant.backend)
     return list(dict.fromkeys([*begun, *asked]))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from d2ldrop.core.files import read_json, write_json
 from d2ldrop.core.locks import FolderInUseError, locked
+from d2ldrop.core.places import check_place
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.training import saved_run
 from d2ldrop.training.run import Run
@@ -64,6 +65,7 @@ class NamedFolder:
             FolderInUseError: another process works in the folder.
             OSError: the folder cannot be created, or cannot be written to.
         """
+        check_place(out, name or "name")
         with ExitStack() as stack:
             if name is not None:
                 if name in ("", ".", "..") or Path(name).name != name:
