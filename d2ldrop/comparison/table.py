@@ -124,6 +124,13 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     lines += [
         f"Left out: {title(name)} ({why})" for name, why in summary.get("left_out", {}).items()
     ]
+    instead = {"device": "cpu", "execution": "default"}
+    lines += [
+        f"--{setting} {summary[setting]} does not apply to {_titles(rows)}: "
+        f"{instead[setting]} instead."
+        for setting, rows in summary.get("not_applied", {}).items()
+        if rows
+    ]
     if summary["problem"]:
         lines.append(summary["problem"])
     lines += [
