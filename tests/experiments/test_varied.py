@@ -55,7 +55,13 @@ def test_a_value_with_an_effect_is_accepted(name: str, values: dict[str, Any]) -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_experiment_lets_the_user_choose_these(name: str) -> None:
-    values = {"num_epochs": 2, "num_hiddens": (16, 16), "batch_size": 64, "lr": 0.05, "seed": 3}
+    values: dict[str, Any] = {
+        "num_epochs": 2,
+        "num_hiddens": (16, 16),
+        "batch_size": 64,
+        "lr": 0.05,
+        "seed": 3,
+    }
     refuse_varied(name, Recipe(**values), values)
 
 
