@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import data_options, pythons_option, take_data_source
 from d2ldrop.core.checks import check_probability
 from d2ldrop.frameworks import title
@@ -23,7 +24,12 @@ from d2ldrop.training.saved_arrays import load_weights
 
 @click.command()
 @click.argument("weights", type=click.Path())
-@click.option("--backend", required=True, help="The framework that evaluates.")
+@click.option(
+    "--backend",
+    required=True,
+    help="The framework that evaluates.",
+    shell_complete=complete_backend,
+)
 @data_options
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
 @pythons_option

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from d2ldrop.comparison.lockstep import (
 )
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
 from d2ldrop.comparison.request import OnVariantEvent, Request, ignore_event
+from d2ldrop.comparison.settings import not_applied, settle
 from d2ldrop.comparison.summary import (
     KeptResults,
     summary_of_run,
@@ -112,6 +113,9 @@ def compare_backends(
     with NamedFolder.claim("comparison", out, name, resume=resume) as folder:
         variants = plan_variants(folder.read(), backends, recipe, implementation, options)
         asked = Request(folder, recipe, record, on_divergence, options, resume, on_event)
+        folder.refuse_other(asked.identity(None))
+        names = list(dict.fromkeys(variant.backend for variant in variants))
+        asked = replace(asked, each=settle(names, options))
         asked.refuse_other_runs(variants)
         dataset = as_dataset(source)
         asked.refuse_other_runs(variants, dataset)
@@ -211,7 +215,7 @@ class Comparison:
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
         """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
         asked, planned = self.asked, self.asked.planned_run(variant)
-        device = asked.options.device
+        device = planned.options.device
         steps = first_steps_job(variant, self.checks, self.shared, self.scratch, device)
         training = planned.job(self.shared, resume=asked.resume)
         try:
@@ -234,7 +238,8 @@ class Comparison:
 
     def _run_job(self, job: Job, name: str, log: Path) -> None:
         asked = self.asked
-        run_job(job, asked.options, lambda event: asked.on_event(name, event), log=log)
+        options = asked.each.get(job.backend, asked.options)  # NumPy need not have a row
+        run_job(job, options, lambda event: asked.on_event(name, event), log=log)
 
     def _write_summary(self) -> dict[str, Any]:
         folder = self.asked.folder
@@ -251,6 +256,7 @@ class Comparison:
             **self.asked.identity(self.data),
             "backends": rows,
             "left_out": self.left_out,
+            "not_applied": not_applied(self.asked.options, self.asked.each),
             "lockstep": [check.to_dict() for check in self.lockstep],
             "problem": self.problem,
             "diverged_unlike_numpy": unlike,

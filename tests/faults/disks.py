@@ -1,7 +1,7 @@
 """Train onto full and read-only disks, make room, resume, and compare the bytes.
 
-``python -m tests.faults.disks 40`` tries 40 sizes of a disk, from nearly nothing to enough. Each disk is
-a memory file system in a private mount namespace (``unshare``, util-linux).
+``python -m tests.faults.disks 40`` tries 40 sizes of a disk, from nearly nothing to enough. Each
+disk is a memory file system in a private mount namespace (``unshare``, util-linux).
 """
 
 from __future__ import annotations
