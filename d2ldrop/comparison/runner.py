@@ -5,8 +5,7 @@ The result is ``out/name/summary.json``, beside the folders of the variants.
 
 from __future__ import annotations
 
-import statistics
-import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +19,16 @@ from d2ldrop.comparison.lockstep import (
     reference_job,
 )
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
+from d2ldrop.comparison.rows import ROW_FAULTS, row_of_failure, row_of_run
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset
 from d2ldrop.processes.jobs import Job
-from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
+from d2ldrop.processes.launcher import Event, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
+from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.processes.shared_data import SharedData, shared_data
 from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import recipe_for
@@ -119,11 +120,8 @@ def compare_backends(
         whole = recipe.num_epochs * -(-len(dataset.train_images) // recipe.batch_size)
         checks = plan_checks(recipe, variants, lockstep_steps, whole)
         left_out = {} if backends else missing_backends(variants)
-        with (
-            shared_data(dataset) as shared,
-            tempfile.TemporaryDirectory(prefix="d2ldrop-") as scratch,
-        ):
-            comparison = Comparison(asked, dataset, shared, Path(scratch), checks, left_out)
+        with shared_data(dataset) as shared, scratch_folder() as scratch:
+            comparison = Comparison(asked, dataset, shared, scratch, checks, left_out)
             return comparison.run(variants)
 
 
@@ -220,7 +218,7 @@ class Comparison:
         try:
             self._run_job(job, job.backend, log)
             self.lockstep = [check.measure_yardstick(self.scratch) for check in self.checks]
-        except (WorkerFailedError, OSError) as error:
+        except ROW_FAULTS as error:
             self.problem = f"NumPy's reference run failed: {error}"
 
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
@@ -232,18 +230,27 @@ class Comparison:
         try:
             for job in (steps, training):
                 self._run_job(job, variant.name, planned.folder.log)
-            return summary_of_run(planned.read_result(self.data))
-        except (WorkerFailedError, OSError) as error:
-            asked.on_event(variant.name, {"event": "failed", "message": str(error)})
-            return {"status": "failed", "error": str(error)}
+            return row_of_run(planned.read_result(self.data))
+        except ROW_FAULTS as error:
+            return self._failed(variant, error)
 
     def _measure(self, variant: Variant) -> None:
         """Measure how far the variant is from NumPy in each of its checks."""
         trained = self.asked.folder.backend(variant.name).weights
-        # Without a reference there are no results to add to.
-        for check, found in zip(self.checks, self.lockstep, strict=False):
-            if variant in check.variants:
-                found.differences[variant.name] = check.difference(self.scratch, variant, trained)
+        try:
+            # Without a reference there are no results to add to.
+            for check, found in zip(self.checks, self.lockstep, strict=False):
+                if variant in check.variants:
+                    difference = check.difference(self.scratch, variant, trained)
+                    found.differences[variant.name] = difference
+        except ROW_FAULTS as error:
+            self.rows[variant] = self._failed(variant, error)
+
+    def _failed(self, variant: Variant, error: Exception) -> dict[str, Any]:
+        """Report that the variant failed, and return its entry."""
+        row = row_of_failure(error)
+        self.asked.on_event(variant.name, {"event": "failed", "message": row["error"]})
+        return row
 
     def _run_job(self, job: Job, name: str, log: Path) -> None:
         asked = self.asked
@@ -268,19 +275,9 @@ class Comparison:
             "problem": self.problem,
             "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
         }
-        folder.write(summary)
+        try:
+            folder.write(summary)
+        except OSError as error:  # a full disk: the caller still gets the summary
+            warnings.warn(f"the summary is not saved: {error}", stacklevel=2)
+            summary["ok"] = False
         return summary
-
-
-def summary_of_run(result: dict[str, Any]) -> dict[str, Any]:
-    """The summary's entry of a finished run; ``result`` is the content of its ``result.json``."""
-    epochs = result["epochs"]
-    return {
-        "status": "ok",
-        "framework_version": result["framework_version"],
-        "seconds_per_epoch": statistics.median(epoch["seconds"] for epoch in epochs),
-        "train_loss": epochs[-1]["train_loss"],
-        "train_accuracy": epochs[-1]["train_accuracy"],
-        "test_accuracy": epochs[-1]["test_accuracy"],
-        "peak_rss_bytes": result["peak_rss_bytes"],
-    }

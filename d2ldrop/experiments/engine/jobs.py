@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from d2ldrop.core.files import dump_json, write_bytes
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import DataSource
 from d2ldrop.experiments import find_experiment
 from d2ldrop.processes.jobs import Emit, Job
 from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.training.loop import begin_run, train_epochs
 
 
@@ -32,6 +33,7 @@ class ExperimentJob(Job):
         dataset_sha256: the expected SHA-256 of these images.
     """
 
+    answer: ClassVar[str | None] = "measured"
     experiment: str
     recipe: Recipe
     source: DataSource
@@ -78,7 +80,9 @@ class ExperimentJob(Job):
 def run_and_measure(
     job: ExperimentJob, options: WorkerOptions, on_epoch: Callable[[], None] | None = None
 ) -> tuple[ExperimentJob, dict[str, Any]]:
-    """Run ``job`` in a worker; return it with its measurements, or with ``{"error": message}``.
+    """Run ``job`` in a worker; return it with its measurements, or with an error.
+
+    After an error the result is ``{"error": cause, "log": the worker's output}``.
 
     Args:
         job: the run.
@@ -93,9 +97,34 @@ def run_and_measure(
         elif on_epoch:
             on_epoch()
 
-    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+    with scratch_folder() as folder:
+        log = folder / "worker.log"
         try:
-            run_job(job, options, on_event, log=Path(folder) / "worker.log")
+            run_job(job, options, on_event, log=log)
         except (WorkerFailedError, OSError) as error:
-            return job, {"error": str(error)}
+            cause = error.cause if isinstance(error, WorkerFailedError) else str(error)
+            printed = log.read_text(errors="replace") if log.exists() else ""
+            return job, {"error": cause, "log": printed}
     return job, measured
+
+
+def keep(job: ExperimentJob, result: dict[str, Any], folder: Path) -> str | None:
+    """Keep a result of ``run_and_measure`` in ``folder``: the measurements, or the worker's log.
+
+    Returns:
+        Why the run failed, or why its result cannot be kept; None if all went well.
+    """
+    file = folder / job.file_name
+    log = file.with_suffix(".log")
+    if "error" not in result:
+        try:
+            write_bytes(file, dump_json(result).encode())
+            log.unlink(missing_ok=True)  # of an earlier attempt
+        except OSError as error:
+            return f"its measurements are not saved: {error}"
+        return None
+    try:
+        write_bytes(log, result["log"].encode())
+    except OSError as error:
+        return f"{result['error']} (its log is not saved: {error})"
+    return f"{result['error']} (see {log})"

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from d2ldrop.core.checks import check_positive
-from d2ldrop.core.files import dump_json, read_json, write_bytes
+from d2ldrop.core.files import read_json
 from d2ldrop.core.machine import cores
 from d2ldrop.experiments import Results
 from d2ldrop.experiments.engine.executor import dask_cluster, local_threads
+from d2ldrop.experiments.engine.jobs import keep
 from d2ldrop.experiments.engine.plan import Key, Plan
+from d2ldrop.processes.scratch import remove_partial_files
 
 OnEpochs = Callable[[int, int], None]
 """Called with the number of finished epochs and the number of all epochs."""
@@ -61,12 +63,12 @@ def run_experiment(
         else dask_cluster(dask, plan.options, counter.add)
     )
     with executor as execute:
+        remove_partial_files(plan.folder.path / "jobs")
         plan.folder.write(plan.to_dict())  # only now: a scheduler may not answer
         for job, result in execute(waiting):
-            if "error" in result:
-                errors[job.file_name] = result["error"]
-            else:
-                write_bytes(paths[job.file_name], dump_json(result).encode())
+            error = keep(job, result, plan.folder.path / "jobs")
+            if error is not None:
+                errors[job.file_name] = error
     failed = {key: errors[file] for key, file in files.items() if file in errors}
     seeds = [seed for seed in plan.seeds if seed not in {seed for _, seed in failed}]
     runs: dict[Key, dict[str, Any]] = {
