@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from d2ldrop.processes.interpreters import check_usable
 from d2ldrop.processes.jobs import ProbeJob
 from d2ldrop.processes.launcher import WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
 
 COLUMNS = (
     Column("backend"),
@@ -37,10 +37,10 @@ def backends(pythons: dict[str, str]) -> None:
     for name in pythons:
         check_usable(name, pythons)
     table = FittedTable("Frameworks on this machine", COLUMNS)
-    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+    with scratch_folder() as folder:
         # Each framework takes one or two seconds. The bar is shown only on a terminal.
         for name in tqdm(names, "starting each", leave=False, disable=None):
-            log = Path(folder) / f"{name}.log"
+            log = folder / f"{name}.log"
             table.add_row(name, title(name), *_probe(name, pythons, log))
     show(table, [])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +16,7 @@ from d2ldrop.prediction import scale_weights
 from d2ldrop.processes.jobs import EvaluateJob
 from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.processes.shared_data import shared_data
 from d2ldrop.training.saved_arrays import load_weights
 
@@ -55,12 +54,12 @@ def evaluate(
     arrays = scale_weights(load_weights(weights), dropout)
     data = source.load()
     found: dict[str, Any] = {}
-    with shared_data(data) as shared, tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
-        file = Path(folder) / "weights.safetensors"
+    with shared_data(data) as shared, scratch_folder() as folder:
+        file = folder / "weights.safetensors"
         save_file(arrays, file)
         job = EvaluateJob(backend, shared, file, worker.device)
         with Console(stderr=True).status(f"{title(backend)} evaluates"):  # only on a terminal
-            run_job(job, worker, found.update, log=Path(folder) / "worker.log")
+            run_job(job, worker, found.update, log=folder / "worker.log")
     loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
     click.echo(
         f"{title(backend)}: test loss {loss}, test accuracy {found['accuracy']:.4f} "

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from d2ldrop.comparison.kept_results import KeptResults, installed_versions, kept_results
 from d2ldrop.comparison.lockstep import Check
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.summary import KeptResults, installed_versions, kept_results
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
 from d2ldrop.processes.launcher import Event
