@@ -12,22 +12,22 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy.typing as npt
 
 from d2ldrop.core.devices import device_name
+from d2ldrop.core.entry_points import modules_of
 from d2ldrop.core.imports import safe_import
 from d2ldrop.core.noise import NO_NOISE, Noise
+from d2ldrop.core.suggestions import FRAMEWORK_ALIASES, did_you_mean
 from d2ldrop.frameworks import FRAMEWORKS, how_to_install, title
 
 Array = TypeVar("Array")
+GROUP = "d2ldrop.backends"
 
 
 class Backend(Protocol[Array]):
@@ -151,15 +151,10 @@ class TrainSteps(Protocol):
         ...
 
 
-@functools.cache
-def _entry_points(group: str = "d2ldrop.backends") -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=group)}
-
-
 def backend_names() -> list[str]:
     """The names of all registered backends, installed or not; NumPy, the reference, comes first."""
-    known = [name for name in FRAMEWORKS if name in _entry_points()]
-    return known + sorted(_entry_points().keys() - FRAMEWORKS.keys())
+    known = [name for name in FRAMEWORKS if name in modules_of(GROUP)]
+    return known + sorted(modules_of(GROUP).keys() - FRAMEWORKS.keys())
 
 
 def is_installed(name: str) -> bool:
@@ -184,7 +179,7 @@ def available_backends() -> list[str]:
 
 def install_hint(name: str) -> str:
     """How to install a backend's framework here: a pip command, or why there is none."""
-    entry = _entry_points()[name]
+    entry = modules_of(GROUP)[name]
     return how_to_install(name, entry.dist.name if entry.dist is not None else None)
 
 
@@ -196,8 +191,7 @@ def check_name(name: str) -> None:
         ModuleNotFoundError: its framework is not installed.
     """
     if name not in backend_names():
-        close = difflib.get_close_matches(str(name), backend_names(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(name), backend_names(), FRAMEWORK_ALIASES)
         known = ", ".join(backend_names())
         raise ValueError(f"unknown backend {name!r}: expected one of {known}{hint}")
     if not is_installed(name):
@@ -216,7 +210,7 @@ def get_backend(name: str) -> Backend[Any]:
             lacks a library that the framework needs.
     """
     check_name(name)
-    home = _entry_points()[name].value
+    home = modules_of(GROUP)[name].value
     try:
         with safe_import(name):
             __import__(home)  # not import_module, which a traced function of TensorFlow cannot call
@@ -232,7 +226,7 @@ def get_backend(name: str) -> Backend[Any]:
 def get_train_steps(name: str) -> TrainSteps | None:
     """The compiled training steps of a framework; None if it has none. Errors: ``get_backend``."""
     get_backend(name)
-    entry = _entry_points("d2ldrop.compiled").get(name)
+    entry = modules_of("d2ldrop.compiled").get(name)
     if entry is None:
         return None
     train_steps: TrainSteps = entry.load().train_steps

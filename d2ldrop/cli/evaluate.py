@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import data_options, pythons_option, take_data_source
 from d2ldrop.core.checks import check_probability
 from d2ldrop.frameworks import title
@@ -17,13 +16,19 @@ from d2ldrop.prediction import scale_weights
 from d2ldrop.processes.jobs import EvaluateJob
 from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.processes.shared_data import shared_data
 from d2ldrop.training.saved_arrays import load_weights
 
 
 @click.command()
 @click.argument("weights", type=click.Path())
-@click.option("--backend", required=True, help="The framework that evaluates.")
+@click.option(
+    "--backend",
+    required=True,
+    help="The framework that evaluates.",
+    shell_complete=complete_backend,
+)
 @data_options
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
 @pythons_option
@@ -49,12 +54,12 @@ def evaluate(
     arrays = scale_weights(load_weights(weights), dropout)
     data = source.load()
     found: dict[str, Any] = {}
-    with shared_data(data) as shared, tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
-        file = Path(folder) / "weights.safetensors"
+    with shared_data(data) as shared, scratch_folder() as folder:
+        file = folder / "weights.safetensors"
         save_file(arrays, file)
         job = EvaluateJob(backend, shared, file, worker.device)
         with Console(stderr=True).status(f"{title(backend)} evaluates"):  # only on a terminal
-            run_job(job, worker, found.update, log=Path(folder) / "worker.log")
+            run_job(job, worker, found.update, log=folder / "worker.log")
     loss = "nan" if found["loss"] is None else f"{found['loss']:.6f}"
     click.echo(
         f"{title(backend)}: test loss {loss}, test accuracy {found['accuracy']:.4f} "

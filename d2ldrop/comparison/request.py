@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from d2ldrop.comparison.kept_results import KeptResults, installed_versions, kept_results
 from d2ldrop.comparison.lockstep import Check
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.summary import KeptResults, installed_versions, kept_results
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
 from d2ldrop.processes.launcher import Event
@@ -37,6 +37,7 @@ class Request:
     options: WorkerOptions
     resume: bool
     on_event: OnVariantEvent
+    each: Mapping[str, WorkerOptions] = field(default_factory=dict)  # by backend, after ``settle``
 
     def identity(self, data: Dataset | None) -> dict[str, Any]:
         """The fields that decide the comparison's results; without ``data``, those known so far."""
@@ -76,7 +77,7 @@ class Request:
             variant.implementation,
             recipe_for(variant.backend, self.recipe, variant.implementation),
             self.record,
-            self.options,
+            self.each[variant.backend],
             self.folder.backend(variant.name),
             self.on_divergence,
         )

@@ -5,13 +5,14 @@ The result is ``out/name/summary.json``, beside the folders of the variants.
 
 from __future__ import annotations
 
-import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from d2ldrop.comparison.kept_results import KeptResults, versions_of_checks
 from d2ldrop.comparison.lockstep import (
     Check,
     Lockstep,
@@ -22,18 +23,16 @@ from d2ldrop.comparison.lockstep import (
 )
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
 from d2ldrop.comparison.request import OnVariantEvent, Request, ignore_event
-from d2ldrop.comparison.summary import (
-    KeptResults,
-    summary_of_run,
-    versions_of_checks,
-)
+from d2ldrop.comparison.rows import ROW_FAULTS, row_of_failure, row_of_run
+from d2ldrop.comparison.settings import not_applied, settle
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset
 from d2ldrop.processes.jobs import Job
-from d2ldrop.processes.launcher import WorkerFailedError, run_job
+from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.processes.shared_data import SharedData, shared_data
 from d2ldrop.training.divergence import check_on_divergence
 from d2ldrop.training.folder import NamedFolder
@@ -112,25 +111,18 @@ def compare_backends(
     with NamedFolder.claim("comparison", out, name, resume=resume) as folder:
         variants = plan_variants(folder.read(), backends, recipe, implementation, options)
         asked = Request(folder, recipe, record, on_divergence, options, resume, on_event)
+        folder.refuse_other(asked.identity(None))
+        names = list(dict.fromkeys(variant.backend for variant in variants))
+        asked = replace(asked, each=settle(names, options))
         asked.refuse_other_runs(variants)
         dataset = as_dataset(source)
         asked.refuse_other_runs(variants, dataset)
         whole = recipe.num_epochs * -(-len(dataset.train_images) // recipe.batch_size)
         checks = plan_checks(recipe, variants, lockstep_steps, whole)
         left_out = {} if backends else missing_backends(variants)
-        with (
-            shared_data(dataset) as shared,
-            tempfile.TemporaryDirectory(prefix="d2ldrop-") as scratch,
-        ):
-            comparison = Comparison(
-                asked,
-                dataset,
-                shared,
-                Path(scratch),
-                checks,
-                left_out,
-                asked.kept(variants, checks),
-            )
+        with shared_data(dataset) as shared, scratch_folder() as scratch:
+            kept = asked.kept(variants, checks)
+            comparison = Comparison(asked, dataset, shared, scratch, checks, left_out, kept)
             return comparison.run(variants)
 
 
@@ -173,8 +165,9 @@ class Comparison:
         not_run = {variant: {"status": "not run"} for variant in variants}
         self.rows = {**not_run, **self.kept.rows}
         self.lockstep = list(self.kept.lockstep.values())
+        folder = self.asked.folder
         try:
-            self._write_summary()
+            folder.write(self._summary())
             self._run_reference()
             for variant in variants:
                 if variant in self.kept.rows:
@@ -184,10 +177,10 @@ class Comparison:
                 if self.rows[variant]["status"] == "ok":
                     self._measure(variant)
                 with suppress(OSError):  # the last write reports a full disk
-                    self._write_summary()
+                    folder.write(self._summary())
         except KeyboardInterrupt:
-            raise Interrupted(self._write_summary()) from None
-        return self._write_summary()
+            raise Interrupted(self._write_last_summary()) from None
+        return self._write_last_summary()
 
     def _run_reference(self) -> None:
         """Measure the yardsticks of the checks that are not kept."""
@@ -197,7 +190,7 @@ class Comparison:
                 self.kept = KeptResults()
                 found = self._yardsticks(self.checks)
             self.lockstep = self.kept.combined(self.checks, found)
-        except (WorkerFailedError, OSError) as error:
+        except ROW_FAULTS as error:
             self.problem = f"NumPy's reference run failed: {error}"
 
     def _yardsticks(self, checks: Sequence[Check]) -> dict[str, Lockstep]:
@@ -211,39 +204,57 @@ class Comparison:
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
         """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
         asked, planned = self.asked, self.asked.planned_run(variant)
-        device = asked.options.device
+        device = planned.options.device
         steps = first_steps_job(variant, self.checks, self.shared, self.scratch, device)
         training = planned.job(self.shared, resume=asked.resume)
         try:
             for job in (steps, training):
                 self._run_job(job, variant.name, planned.folder.log)
-            return summary_of_run(planned.read_result(self.data))
-        except (WorkerFailedError, OSError) as error:
-            asked.on_event(variant.name, {"event": "failed", "message": str(error)})
-            return {"status": "failed", "error": str(error)}
+            return row_of_run(planned.read_result(self.data))
+        except ROW_FAULTS as error:
+            return self._failed(variant, error)
 
     def _measure(self, variant: Variant) -> None:
         """Measure how far the variant is from NumPy in each of its checks."""
         trained = self.asked.folder.backend(variant.name).weights
         diverged = self.rows[variant]["diverged_after"]
         measured = {one.what: one for one in self.lockstep}
-        for check in self.checks:
-            found = measured.get(check.what)  # None: no reference
-            if found and variant in check.variants:
-                check.measure(found, self.scratch, variant, trained, diverged)
+        try:
+            for check in self.checks:
+                found = measured.get(check.what)  # None: no reference
+                if found and variant in check.variants:
+                    check.measure(found, self.scratch, variant, trained, diverged)
+        except ROW_FAULTS as error:
+            self.rows[variant] = self._failed(variant, error)
+
+    def _failed(self, variant: Variant, error: Exception) -> dict[str, Any]:
+        """Report that the variant failed, and return its entry."""
+        row = row_of_failure(error)
+        self.asked.on_event(variant.name, {"event": "failed", "message": row["error"]})
+        return row
 
     def _run_job(self, job: Job, name: str, log: Path) -> None:
         asked = self.asked
-        run_job(job, asked.options, lambda event: asked.on_event(name, event), log=log)
+        options = asked.each.get(job.backend, asked.options)  # NumPy need not have a row
+        run_job(job, options, lambda event: asked.on_event(name, event), log=log)
 
-    def _write_summary(self) -> dict[str, Any]:
+    def _write_last_summary(self) -> dict[str, Any]:
+        """Write the summary and return it, even if the disk is full."""
+        summary = self._summary()
+        try:
+            return self.asked.folder.write(summary)
+        except OSError as error:
+            warnings.warn(f"the summary is not saved: {error}", stacklevel=2)
+            return {**summary, "ok": False}
+
+    def _summary(self) -> dict[str, Any]:
         folder = self.asked.folder
         rows = {variant.name: row for variant, row in self.rows.items()}
         unlike = diverged_unlike_numpy(rows, self.asked.recipe)
         in_lockstep = not (unlike or self.problem or not self.lockstep) and all(
             check.holds(variant) for check in self.lockstep for variant in check.variants
         )
-        summary = {
+        return {
             "name": folder.path.name,
             "folder": str(folder.path),
             **versions_of_checks(),
@@ -251,9 +262,9 @@ class Comparison:
             **self.asked.identity(self.data),
             "backends": rows,
             "left_out": self.left_out,
+            "not_applied": not_applied(self.asked.options, self.asked.each),
             "lockstep": [check.to_dict() for check in self.lockstep],
             "problem": self.problem,
             "diverged_unlike_numpy": unlike,
             "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
         }
-        return folder.write(summary)

@@ -96,8 +96,9 @@ def _hear(
     while True:
         last = failure or "done" in heard
         patience = SECONDS_TO_END if last else timeout
+        wait = min(SLICE, patience / 4)
         try:
-            line = lines.get(timeout=(wait := min(SLICE, patience / 4)))
+            line = lines.get(timeout=wait)
         except queue.Empty:
             silence += wait
             if silence < patience:

@@ -40,11 +40,10 @@ def parse_report(line: bytes) -> Event:
         ValueError: it is no report, or lacks a field that the parent reads.
     """
     try:
-        event = json.loads(line)
+        event: Event = json.loads(line)
         fields = {"event": (str,), **FIELDS.get(event["event"], {})}
-        good = all(type(event[name]) in types for name, types in fields.items())
+        if all(type(event[name]) in types for name, types in fields.items()):
+            return event
     except (ValueError, TypeError, KeyError, RecursionError):
-        good = False
-    if not good:
-        raise ValueError(f"not a report: {line[:80]!r}")
-    return dict(event)
+        pass
+    raise ValueError(f"not a report: {line[:80]!r}")

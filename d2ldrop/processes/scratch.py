@@ -12,13 +12,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows: no folder is ever taken for one without an owner
-    fcntl = None  # type: ignore[assignment]  # mypy wants a module
+from d2ldrop.core.locks import FolderInUseError, locked
 
 PREFIX = "d2ldrop-tmp-"
 RANDOM = "[a-z0-9_]{8}"  # the end of the names that tempfile makes
@@ -38,14 +35,13 @@ def scratch_folder() -> Iterator[Path]:
     """
     place = Path(tempfile.gettempdir())
     _remove_abandoned(place)
-    folder, descriptor = _make(place)
-    try:
-        yield folder
-    finally:
-        # Some files may stay, if a process that a framework left behind still writes here.
-        shutil.rmtree(folder, ignore_errors=True)
-        if descriptor is not None:
-            os.close(descriptor)
+    with ExitStack() as lock:
+        folder = _make(place, lock)
+        try:
+            yield folder
+        finally:
+            # Some files may stay, if a process that a framework left behind still writes here.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_partial_files(folder: Path) -> None:
@@ -53,60 +49,37 @@ def remove_partial_files(folder: Path) -> None:
 
     Call it only if no other process or thread writes into ``folder``.
     """
-    if folder.is_dir():
-        for file in folder.iterdir():
+    with contextlib.suppress(OSError):  # they cost space only: nobody reads them
+        for file in list(folder.iterdir()):
             if PARTIAL.fullmatch(file.name):
-                with contextlib.suppress(OSError):  # it costs space only; nobody reads it
-                    file.unlink()
+                file.unlink()
 
 
-def _make(place: Path) -> tuple[Path, int | None]:
-    """Make a folder and lock it; return it with the descriptor that holds the lock."""
+def _make(place: Path, lock: ExitStack) -> Path:
+    """Make a folder, and lock it in ``lock``."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        descriptor = _lock(folder, wait=True)
-        # Another process may have removed the folder before it was locked.
-        if folder.exists():
-            return folder, descriptor
-        if descriptor is not None:
-            os.close(descriptor)
+        try:
+            lock.enter_context(locked(folder))
+        except FolderInUseError:  # another process removes it, because it was not locked yet
+            continue
+        return folder
 
 
 def _remove_abandoned(place: Path) -> None:
     """Remove the folders that nobody locks."""
-    with contextlib.suppress(OSError):  # a folder that cannot be looked at is left alone
-        for folder in place.iterdir():
-            if not SCRATCH.fullmatch(folder.name) or not _is_mine(folder):
-                continue
-            descriptor = _lock(folder, wait=False)
-            if descriptor is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(descriptor)
+    with contextlib.suppress(OSError):  # a folder that cannot be read is left alone
+        for folder in list(place.iterdir()):
+            if SCRATCH.fullmatch(folder.name) and _is_mine(folder):
+                with contextlib.suppress(OSError), locked(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_mine(folder: Path) -> bool:
-    """Whether it is a real folder of this user, not a link that somebody planted."""
+    """Whether it is a folder of this user, and not a link that somebody planted."""
     try:
         status = folder.lstat()
     except OSError:  # it has just been removed
         return False
-    return not folder.is_symlink() and hasattr(os, "getuid") and status.st_uid == os.getuid()
-
-
-def _lock(folder: Path, *, wait: bool) -> int | None:
-    """A descriptor that locks the folder; None if it is locked, or cannot be locked here.
-
-    The system releases the lock when the process ends, however it ends.
-    """
-    if fcntl is None:
-        return None
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:  # it has just been removed
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    mine = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return mine and folder.is_dir() and not folder.is_symlink()

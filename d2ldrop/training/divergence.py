@@ -2,6 +2,9 @@
 
 A training has diverged after N steps if the loss of the next step is not finite. If all losses are
 finite but a weight is not, it has diverged after its last step: the next loss cannot be finite.
+
+The loss of logits that are not finite counts as NaN on every framework. (MXNet and PaddlePaddle
+give some of them a finite loss.)
 """
 
 from __future__ import annotations
@@ -45,6 +48,13 @@ def check_concise_lr(lr: float) -> None:
             f"implementation 'concise', whose optimisers store it in float32, got {lr}; "
             "implementation 'scratch' takes it"
         )
+
+
+def losses_of_finite_logits(
+    losses: npt.NDArray[np.float64], logits: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """The losses of steps (k,), but NaN where a step's logits (k, n, 10) are not all finite."""
+    return np.where(np.isfinite(logits).all(axis=(1, 2)), losses, np.nan)
 
 
 def steps_before_divergence(trace: npt.NDArray[np.float64], weights: Weights) -> int | None:

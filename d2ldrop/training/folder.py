@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from d2ldrop.core.locks import FolderInUseError, locked
+from d2ldrop.core.places import check_place
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.training import saved_run
 from d2ldrop.training.markers import MARKERS, read_marker, write_marker
@@ -76,6 +77,7 @@ class NamedFolder:
             FolderInUseError: another process works in the folder.
             OSError: the folder cannot be created, or cannot be written to.
         """
+        check_place(out, name or "name")
         with ExitStack() as stack:
             if name is not None:
                 if name in ("", ".", "..") or Path(name).name != name:

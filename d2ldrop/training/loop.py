@@ -21,7 +21,11 @@ from d2ldrop.core.arrays import Weights
 from d2ldrop.core.randomness import batch_order, initial_weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset, to_network
-from d2ldrop.training.divergence import check_on_divergence, no_overflow_warnings
+from d2ldrop.training.divergence import (
+    check_on_divergence,
+    losses_of_finite_logits,
+    no_overflow_warnings,
+)
 from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.implementations import Chunk, Model, Trained, make_model, recipe_for
 from d2ldrop.training.layer_statistics import check_record, hidden_statistics
@@ -237,7 +241,8 @@ def train_chunks(
         labels = data.train_labels[rows].astype(np.int64)
         with no_overflow_warnings():
             trained = model.train(Chunk(steps, data.train_images[rows], labels))
-        yield steps, trained
+        losses = losses_of_finite_logits(trained.losses, trained.logits)
+        yield steps, trained._replace(losses=losses)
 
 
 def evaluate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from d2ldrop.core.files import (
     SEAL,
@@ -14,11 +14,10 @@ from d2ldrop.core.files import (
     damaged,
     read_sealed,
     with_nan,
+    write_bytes,
     write_sealed,
 )
-
-if TYPE_CHECKING:
-    from d2ldrop.experiments.engine.jobs import ExperimentJob
+from d2ldrop.experiments.engine.jobs import ExperimentJob
 
 MEASURED_FIELDS: dict[str, type] = {"test_error": float, "train_loss": float}
 """What every experiment measures; null is NaN."""
@@ -28,13 +27,30 @@ class RunAgainWarning(UserWarning):
     """The file of a finished run is damaged, so the run is done again."""
 
 
-def write_job(path: Path, job: ExperimentJob, result: Mapping[str, Any]) -> None:
-    """Write the result of ``job``."""
-    write_sealed(path, {"job": job.file_name, **result})
+def keep(job: ExperimentJob, result: Mapping[str, Any], folder: Path) -> str | None:
+    """Keep a result of ``run_and_measure`` in ``folder``: the measurements, or the worker's log.
+
+    Returns:
+        Why the run failed, or why its result cannot be kept; None if all went well.
+    """
+    file = folder / job.file_name
+    log = file.with_suffix(".log")
+    if "error" not in result:
+        try:
+            write_sealed(file, {"job": job.file_name, **result})
+            log.unlink(missing_ok=True)  # of an earlier attempt
+        except OSError as error:
+            return f"its measurements are not saved: {error}"
+        return None
+    try:
+        write_bytes(log, result["log"].encode())
+    except OSError as error:
+        return f"{result['error']} (its log is not saved: {error})"
+    return f"{result['error']} (see {log})"
 
 
 def read_job(path: Path, job: ExperimentJob) -> dict[str, Any]:
-    """The result of ``job``, as ``write_job`` wrote it.
+    """The result of ``job``, as ``keep`` wrote it.
 
     Raises:
         FileNotFoundError: no such file.

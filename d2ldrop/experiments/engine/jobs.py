@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import DataSource
@@ -16,6 +14,7 @@ from d2ldrop.experiments import find_experiment
 from d2ldrop.processes.jobs import Emit, Job
 from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.training.divergence import no_overflow_warnings
 from d2ldrop.training.loop import begin_run, train_epochs
 
@@ -33,6 +32,7 @@ class ExperimentJob(Job):
         dataset_sha256: the expected SHA-256 of these images.
     """
 
+    answer: ClassVar[str | None] = "measured"
     experiment: str
     recipe: Recipe
     source: DataSource
@@ -85,7 +85,9 @@ class ExperimentJob(Job):
 def run_and_measure(
     job: ExperimentJob, options: WorkerOptions, on_epoch: Callable[[], None] | None = None
 ) -> tuple[ExperimentJob, dict[str, Any]]:
-    """Run ``job`` in a worker; return it with its measurements, or with ``{"error": message}``.
+    """Run ``job`` in a worker; return it with its measurements, or with an error.
+
+    After an error the result is ``{"error": cause, "log": the worker's output}``.
 
     Args:
         job: the run.
@@ -100,9 +102,12 @@ def run_and_measure(
         elif on_epoch:
             on_epoch()
 
-    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+    with scratch_folder() as folder:
+        log = folder / "worker.log"
         try:
-            run_job(job, options, on_event, log=Path(folder) / "worker.log")
+            run_job(job, options, on_event, log=log)
         except (WorkerFailedError, OSError) as error:
-            return job, {"error": str(error)}
+            cause = error.cause if isinstance(error, WorkerFailedError) else str(error)
+            printed = log.read_text(errors="replace") if log.exists() else ""
+            return job, {"error": cause, "log": printed}
     return job, measured

@@ -13,8 +13,9 @@ from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
 from d2ldrop.experiments import Results
 from d2ldrop.experiments.engine.executor import dask_cluster, local_threads
-from d2ldrop.experiments.engine.job_files import finished_jobs, write_job
+from d2ldrop.experiments.engine.job_files import finished_jobs, keep
 from d2ldrop.experiments.engine.plan import Key, Plan
+from d2ldrop.processes.scratch import remove_partial_files
 
 OnEpochs = Callable[[int, int], None]
 """Called with the number of finished epochs and the number of all epochs."""
@@ -65,13 +66,14 @@ def run_experiment(
         else dask_cluster(dask, plan.options, counter.add)
     )
     with executor as execute:
+        remove_partial_files(plan.folder.path / "jobs")
         plan.folder.write(plan.to_dict())  # only now: a scheduler may not answer
         for job, result in execute(waiting):
-            if "error" in result:
-                errors[job.file_name] = result["error"]
-            else:
-                write_job(folder / job.file_name, job, result)
+            error = keep(job, result, folder)
+            if error is None:
                 found[job.file_name] = result
+            else:
+                errors[job.file_name] = error
     failed = {key: errors[file] for key, file in files.items() if file in errors}
     seeds = [seed for seed in plan.seeds if seed not in {seed for _, seed in failed}]
     runs: dict[Key, dict[str, Any]] = {

@@ -1,9 +1,8 @@
-"""The rows of ``summary.json``, and what a resumed comparison keeps of an earlier summary."""
+"""What a resumed comparison keeps of an earlier summary."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import packages_distributions, version
@@ -13,24 +12,8 @@ import numpy as np
 
 from d2ldrop.comparison.lockstep import Check, Lockstep
 from d2ldrop.comparison.plan import Variant
+from d2ldrop.comparison.rows import row_of_run
 from d2ldrop.version import __version__
-
-
-def summary_of_run(result: dict[str, Any]) -> dict[str, Any]:
-    """The summary's entry of a finished run; ``result`` is the content of its ``result.json``."""
-    epochs = result["epochs"]
-    return {
-        "status": "ok",
-        "framework_version": result["framework_version"],
-        "seconds_per_epoch": statistics.median(epoch["seconds"] for epoch in epochs),
-        "train_loss": epochs[-1]["train_loss"],
-        "train_accuracy": epochs[-1]["train_accuracy"],
-        "test_accuracy": epochs[-1]["test_accuracy"],
-        "peak_rss_bytes": result["peak_rss_bytes"],
-        "diverged_after": result.get("diverged_after"),  # an old file lacks both
-        "stopped_early": result.get("stopped_early", False),
-        "result_digest": result.get("digest"),
-    }
 
 
 def versions_of_checks() -> dict[str, str]:
@@ -93,7 +76,7 @@ def kept_results(
         row = summary["backends"].get(variant.name, {})
         same_run = result.get("digest") and row.get("result_digest") == result["digest"]
         if same_run and row["status"] == "ok" and all(_has(one, variant) for one in found):
-            kept.rows[variant] = summary_of_run(result)
+            kept.rows[variant] = row_of_run(result)
             for check, one in zip(own, found, strict=True):
                 _keep(kept.lockstep, check, one, variant.name)
     return kept
