@@ -104,7 +104,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _train_loss(row: dict[str, Any]) -> str:
     if (steps := row.get("diverged_after")) is not None:
         return f"[bold yellow]{diverged_after(steps)}[/]"
-    return f"{or_nan(row['train_loss']):.4f}"
+    loss = or_nan(row["train_loss"])
+    return f"{loss:.4f}" if loss < 1e5 else f"{loss:.3e}"  # it has grown, but is finite
 
 
 def or_nan(value: float | None) -> float:
@@ -154,7 +155,8 @@ def _remarks_on(check: dict[str, Any]) -> list[str]:
     if (numpys := check.get("numpy_diverged_after")) is not None:
         alike = [row for row in measured if row not in [*apart, "numpy"]]
         line = (
-            f"{what}in float64 NumPy {diverged_after(numpys)} (its loss is no longer finite)"
+            f"{what}check of {check['steps']:,} steps in float64: "
+            f"NumPy {diverged_after(numpys)} (its loss is no longer finite)"
             f"{f', and so did {_titles(alike)}' if alike else ''}{unmeasured}. "
             f"{f'{verdict}. ' if apart else ''}{SMALLER_LR}"
         )
