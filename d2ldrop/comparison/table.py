@@ -15,7 +15,7 @@ from d2ldrop.core.recipe import Recipe
 from d2ldrop.frameworks import title
 from d2ldrop.training.divergence import diverged_after
 
-SMALLER_LR = "A smaller lr (--lr) prevents it."
+SMALLER_LR = "A smaller lr (--lr) usually prevents it."
 
 
 def console() -> Console:
