@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import pytest
+from d2ldrop.comparison.summary import KeptResults, installed_versions, kept_results, summary_of_run
+from d2ldrop.comparison.summary import versions_of_checks as versions
 
 from d2ldrop import Recipe
 from d2ldrop.comparison.lockstep import Lockstep, plan_checks
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.summary import KeptResults, installed_versions, kept_results, summary_of_run
-from d2ldrop.comparison.summary import versions_of_checks as versions
 
 NUMPY, TORCH = Variant("numpy"), Variant("torch")
 CHECKS = plan_checks(Recipe(dtype="float64"), [NUMPY, TORCH], 5, 20)

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from d2ldrop.comparison.summary import kept_results
 from safetensors.numpy import load, save
 
 from d2ldrop import Recipe, compare_backends, load_data, load_weights, train
 from d2ldrop.comparison.lockstep import plan_checks
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.summary import kept_results
 from d2ldrop.core.files import DamagedFileError
 from d2ldrop.data import DataSource
 from d2ldrop.experiments.engine.job_files import read_job, write_job
