@@ -16,8 +16,9 @@ from d2ldrop.core.files import write_sealed
 D2LDROP = [sys.executable, "-m", "d2ldrop"]
 SMALL = (
     *("--dataset", "stand-in", "--train-size", "200", "--test-size", "100", "--num-epochs", "2"),
-    *("--num-hiddens", "16", "8", "--batch-size", "64", "--lr", "0.25", "--seed", "3"),
+    *("--num-hiddens", "16", "8", "--batch-size", "64", "--seed", "3"),
 )
+LR = ("--lr", "0.25")
 RESUME = ("--name", "n", "--resume", "--quiet")
 
 
@@ -40,8 +41,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a comparison, a concise run and an experiment."""
     folder = tmp_path_factory.mktemp("original")
     compared = ("--record", "activations", "--lockstep-steps", "5", "--dtype", "float64")
-    d2ldrop(folder, "compare", "numpy", *SMALL, *compared, "--name", "n")
-    d2ldrop(folder, "train", "numpy", *SMALL, "--impl", "concise", "--name", "t")
+    d2ldrop(folder, "compare", "numpy", *SMALL, *LR, *compared, "--name", "n")
+    d2ldrop(folder, "train", "numpy", *SMALL, *LR, "--impl", "concise", "--name", "t")
     d2ldrop(folder, "experiment", "dropconnect", *SMALL, "--seeds", "2", "--name", "e")
     return folder
 
@@ -125,10 +126,10 @@ def test_the_first_difference_is_one_line(
     assert files(original) == before
 
 
-def test_an_experiment_of_another_backend_is_refused(original: Path) -> None:
+def test_another_experiment_is_refused(original: Path) -> None:
     arguments = ("experiment", "dropconnect", "--resume", "--name", "e", "--quiet")
-    error = d2ldrop(original, *arguments, "--lr", "0.1", status=2)
-    assert "runs/e holds an experiment with --lr 0.25, not 0.1" in error
+    error = d2ldrop(original, *arguments, "--batch-size", "32", status=2)
+    assert "runs/e holds an experiment with --batch-size 64, not 32" in error
     error = d2ldrop(original, *arguments[:1], "test-time", *arguments[2:], status=2)
     assert "runs/e holds an experiment with experiment dropconnect, not test-time" in error
 
