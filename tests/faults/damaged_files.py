@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from d2ldrop.comparison.summary import kept_results
 from safetensors.numpy import load, save
 
 from d2ldrop import Recipe, compare_backends, load_data, load_weights, train
+from d2ldrop.comparison.kept_results import kept_results
 from d2ldrop.comparison.lockstep import plan_checks
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.files import DamagedFileError
 from d2ldrop.data import DataSource
-from d2ldrop.experiments.engine.job_files import read_job, write_job
+from d2ldrop.experiments.engine.job_files import keep, read_job
 from d2ldrop.experiments.engine.jobs import ExperimentJob
 from d2ldrop.training import saved_run
 from d2ldrop.training.folder import NamedFolder, OtherRunError, RunFolder
@@ -110,8 +110,10 @@ def make_targets(root: Path) -> list[Target]:
         job = ExperimentJob("numpy", "dropconnect", replace(RECIPE, seed=seed), SOURCE, "0" * 64)
         measured = {"test_error": 10.0 + seed, "train_loss": 0.5}
         folder = root / f"job-{seed}"
-        write_job(folder / "job.json", job, {"measured": [measured], "framework_version": "1"})
-        targets.append(Target(f"experiment's run, {seed}", folder, ("job.json",), _job_reader(job)))
+        keep(job, {"measured": [measured], "framework_version": "1"}, folder)
+        targets.append(
+            Target(f"experiment's run, {seed}", folder, (job.file_name,), _job_reader(job))
+        )
     return targets
 
 
@@ -165,7 +167,7 @@ def _summary_reader(folder: Path) -> Reader:
 
 
 def _job_reader(job: ExperimentJob) -> Reader:
-    return lambda folder: read_job(folder / "job.json", job)
+    return lambda folder: read_job(folder / job.file_name, job)
 
 
 # Damages: each takes the content of a file and returns another one.

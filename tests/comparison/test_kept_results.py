@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import pytest
-from d2ldrop.comparison.summary import KeptResults, installed_versions, kept_results, summary_of_run
-from d2ldrop.comparison.summary import versions_of_checks as versions
 
 from d2ldrop import Recipe
+from d2ldrop.comparison.kept_results import KeptResults, installed_versions, kept_results
+from d2ldrop.comparison.kept_results import versions_of_checks as versions
 from d2ldrop.comparison.lockstep import Lockstep, plan_checks
 from d2ldrop.comparison.plan import Variant
+from d2ldrop.comparison.rows import row_of_run
 
 NUMPY, TORCH = Variant("numpy"), Variant("torch")
 CHECKS = plan_checks(Recipe(dtype="float64"), [NUMPY, TORCH], 5, 20)
@@ -39,7 +40,7 @@ def summary(**changes: Any) -> dict[str, Any]:
         ).to_dict()
         for check in CHECKS
     ]
-    rows = {variant.name: summary_of_run(one) for variant, one in RESULTS.items()}
+    rows = {variant.name: row_of_run(one) for variant, one in RESULTS.items()}
     return {**versions(), "backends": rows, "lockstep": lockstep, **changes}
 
 
