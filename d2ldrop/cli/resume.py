@@ -16,7 +16,8 @@ from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.recipe import PRESETS, Recipe
 from d2ldrop.data.dataset import DATASETS
 from d2ldrop.processes.launcher import WorkerFailedError
-from d2ldrop.training.folder import NamedFolder, OtherRunError, RunFolder, refuse_difference
+from d2ldrop.training.differences import OtherRunError, refuse_difference
+from d2ldrop.training.folder import NamedFolder, RunFolder
 from d2ldrop.training.implementations import IMPLEMENTATIONS
 
 RECIPE_OPTIONS = tuple(field.name for field in dataclasses.fields(Recipe))

@@ -11,31 +11,17 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from d2ldrop.core.locks import FolderInUseError, locked
 from d2ldrop.core.places import check_place
-from d2ldrop.core.recipe import Recipe
 from d2ldrop.training import saved_run
+from d2ldrop.training.differences import refuse_difference, with_article
 from d2ldrop.training.markers import MARKERS, read_marker, write_marker
 from d2ldrop.training.run import Run
 from d2ldrop.training.saved_run import SavedRun
-
-OPTIONS = {
-    name: f"--{name.replace('_', '-')}"
-    for name in (
-        *(field.name for field in fields(Recipe)),
-        *("dataset", "train_size", "test_size", "backend", "device", "record", "threads"),
-        *("execution", "on_divergence"),
-    )
-} | {"implementation": "--impl"}
-"""The options of the command line that set what folders hold."""
-
-
-class OtherRunError(ValueError):
-    """The folder holds another run, comparison or experiment than the one asked for."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +133,7 @@ class NamedFolder:
                 raise FileExistsError(
                     f"{self.path} holds a benchmark: choose another folder (--name)"
                 )
-            raise FileExistsError(_already(self.path, _a(kind)))
+            raise FileExistsError(_already(self.path, with_article(kind)))
 
     def _refuse_missing(self) -> None:
         if not self.path.is_dir():
@@ -161,7 +147,7 @@ class NamedFolder:
         for kind in self._held():
             if kind != self.kind and not (kind in together and self.kind in together):
                 raise ValueError(
-                    f"{self.path} holds {_a(kind)}, not {_a(self.kind)}: "
+                    f"{self.path} holds {with_article(kind)}, not {with_article(self.kind)}: "
                     "choose another folder (--name)"
                 )
 
@@ -175,6 +161,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.result = path / saved_run.RESULT
+        self.trace = path / saved_run.TRACE
         self.weights = path / saved_run.WEIGHTS
         self.checkpoint = path / saved_run.CHECKPOINT
         self.log = path / "worker.log"
@@ -246,65 +233,8 @@ class RunFolder:
             run.peak_rss_bytes = saved.peak_rss_bytes
 
 
-def first_difference(
-    kept: Mapping[str, Any], asked: Mapping[str, Any]
-) -> tuple[str, Any, Any] | None:
-    """The first field of ``asked`` that differs in ``kept``: its name and both values.
-
-    Fields of a nested mapping are compared one by one. A field that ``kept`` lacks is not
-    compared: an older version wrote ``kept``, or the value is unknown.
-    """
-    for name, value in asked.items():
-        if name not in kept:
-            continue
-        if isinstance(value, Mapping) and isinstance(kept[name], Mapping):
-            found = first_difference(kept[name], value)
-            if found is not None:
-                return found
-        elif kept[name] != value:
-            return name, kept[name], value
-    return None
-
-
-def refuse_difference(
-    path: Path, kind: str, kept: Mapping[str, Any], asked: Mapping[str, Any]
-) -> None:
-    """Raise OtherRunError if ``asked`` differs from ``kept``; the message names the first field.
-
-    Args:
-        path: the folder, for the message.
-        kind: what it holds, as in ``NamedFolder``.
-        kept: the settings in the folder.
-        asked: the settings asked for now.
-    """
-    found = first_difference(kept, asked)
-    if found is not None:
-        name, old, new = found
-        raise OtherRunError(
-            f"{path} holds {_a(kind)} with {_with_option(name)} {_words(old)}, not {_words(new)}: "
-            "choose another folder (--name), or give the same options"
-        )
-
-
-def _with_option(name: str) -> str:
-    """The name of a setting, with its option on the command line if it has one."""
-    if name in OPTIONS:
-        return f"{name} ({OPTIONS[name]})"
-    return name
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        value = " ".join(map(str, value)) or None
-    return "unset" if value is None else str(value)
-
-
 def _already(path: Path, what: str) -> str:
     return (
         f"{path} holds {what}: resume=True (--resume) keeps what is there and goes on; "
         "another folder (--name) starts anew"
     )
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

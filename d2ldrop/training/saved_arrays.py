@@ -188,7 +188,7 @@ def _layout(file: Any) -> Layout:
     layout: Layout = {}
     for name in file.keys():  # noqa: SIM118 - safe_open has keys() but is not iterable
         array = file.get_slice(name)
-        dtype = array.get_dtype()
+        dtype = str(array.get_dtype())
         layout[name] = DTYPES.get(dtype, dtype), tuple(array.get_shape())
     return layout
 

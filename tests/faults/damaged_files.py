@@ -33,7 +33,8 @@ from d2ldrop.data import DataSource
 from d2ldrop.experiments.engine.job_files import keep, read_job
 from d2ldrop.experiments.engine.jobs import ExperimentJob
 from d2ldrop.training import saved_run
-from d2ldrop.training.folder import NamedFolder, OtherRunError, RunFolder
+from d2ldrop.training.differences import OtherRunError
+from d2ldrop.training.folder import NamedFolder, RunFolder
 
 REFUSED, SAME, AGAIN, BELIEVED, FAILED = (
     "refused by name",
@@ -110,10 +111,9 @@ def make_targets(root: Path) -> list[Target]:
         job = ExperimentJob("numpy", "dropconnect", replace(RECIPE, seed=seed), SOURCE, "0" * 64)
         measured = {"test_error": 10.0 + seed, "train_loss": 0.5}
         folder = root / f"job-{seed}"
-        keep(job, {"measured": [measured], "framework_version": "1"}, folder)
-        targets.append(
-            Target(f"experiment's run, {seed}", folder, (job.file_name,), _job_reader(job))
-        )
+        assert keep(job, {"measured": [measured], "framework_version": "1"}, folder) is None
+        files = (job.file_name,)
+        targets.append(Target(f"experiment's run, {seed}", folder, files, _job_reader(job)))
     return targets
 
 
@@ -315,7 +315,7 @@ def damage_files(
         target, damage = chance.choice(targets), chance.choice(damages)
         path = target.folder / chance.choice(target.files)
         content = originals[path]
-        kin = [o for p, o in originals.items() if p.name == path.name and o != content]
+        kin = [o for p, o in originals.items() if p.suffix == path.suffix and o != content]
         damaged = damage(content, chance, kin or [b""])
         path.write_bytes(damaged)
         outcome, detail = _read(target, expected[target.name])

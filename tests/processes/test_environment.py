@@ -15,7 +15,7 @@ from d2ldrop.core.machine import RECORDED_VARIABLES, THREAD_VARIABLES
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import load_data
 from d2ldrop.processes.environment import MEMORY, check_execution, worker_environment
-from d2ldrop.training.folder import first_difference
+from d2ldrop.training.differences import first_difference
 from d2ldrop.training.run import expected_identity
 from tests.cli.test_cli import SMALL, d2ldrop
 

@@ -21,7 +21,8 @@ from d2ldrop.backend import Backend
 from d2ldrop.core.files import write_sealed
 from d2ldrop.core.locks import FolderInUseError
 from d2ldrop.core.machine import THREAD_VARIABLES
-from d2ldrop.training.folder import NamedFolder, RunFolder, first_difference
+from d2ldrop.training.differences import first_difference
+from d2ldrop.training.folder import NamedFolder, RunFolder
 from tests.training.runs import RECIPE, small_run
 
 
