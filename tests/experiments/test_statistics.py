@@ -61,7 +61,14 @@ def test_holm_on_the_textbook_s_case() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0.00"), (11.874, "11.87"), (-0.5, "-0.50"), (0.0123, "0.012"), (3e-9, "3e-09")],
+    [
+        (0.0, "0.00"),
+        (11.874, "11.87"),
+        (-0.5, "-0.50"),
+        (0.0123, "0.012"),
+        (3e-9, "3e-09"),
+        (-8.6e48, "-8.6e+48"),
+    ],
 )
 def test_numbers_are_short(value: float, text: str) -> None:
     assert number(value) == text
