@@ -19,7 +19,7 @@ from d2ldrop.comparison.lockstep import (
     reference_job,
 )
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
-from d2ldrop.comparison.rows import ROW_FAULTS, row_of_failure, row_of_run
+from d2ldrop.comparison.rows import row_of_failure, row_of_run
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
 from d2ldrop.core.recipe import Recipe
@@ -218,8 +218,8 @@ class Comparison:
         try:
             self._run_job(job, job.backend, log)
             self.lockstep = [check.measure_yardstick(self.scratch) for check in self.checks]
-        except ROW_FAULTS as error:
-            self.problem = f"NumPy's reference run failed: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
+            self.problem = f"NumPy's reference run failed: {row_of_failure(error)['error']}"
 
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
         """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
@@ -231,7 +231,7 @@ class Comparison:
             for job in (steps, training):
                 self._run_job(job, variant.name, planned.folder.log)
             return row_of_run(planned.read_result(self.data))
-        except ROW_FAULTS as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
             return self._failed(variant, error)
 
     def _measure(self, variant: Variant) -> None:
@@ -243,7 +243,7 @@ class Comparison:
                 if variant in check.variants:
                     difference = check.difference(self.scratch, variant, trained)
                     found.differences[variant.name] = difference
-        except ROW_FAULTS as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
             self.rows[variant] = self._failed(variant, error)
 
     def _failed(self, variant: Variant, error: Exception) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from d2ldrop.comparison.lockstep import LIMIT, WHOLE_RUN
@@ -89,7 +90,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if row["status"] != "ok":
         return [f"[bold red]{row['status']}[/]", *[""] * 5]
     return [
-        row["framework_version"],
+        escape(row["framework_version"]),
         f"{row['seconds_per_epoch']:.2f}",
         f"{or_nan(row['train_loss']):.4f}",
         f"{row['train_accuracy']:.4f}",
