@@ -80,7 +80,7 @@ def test_a_worker_dies_with_its_parent(family: tuple[int, int], stopped: bool) -
 def test_a_parent_that_died_before_is_noticed(closed: bool) -> None:
     """Then it holds the other end of stdin no longer."""
     code = (
-        "from d2ldrop.processes.child import die_with_parent\ndie_with_parent()\nprint('goes on')"
+        "from d2ldrop.processes.worker import die_with_parent\ndie_with_parent()\nprint('goes on')"
     )
     reading, writing = os.pipe()
     if closed:
