@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError:  # Windows: no folder is ever taken for one without an owner
     fcntl = None  # type: ignore[assignment]  # mypy wants a module
 
-PREFIX = "d2ldrop-tmp-"
+PREFIX = "d2ldrop-temp-"
 RANDOM = "[a-z0-9_]{8}"  # the end of the names that tempfile makes
 SCRATCH = re.compile(PREFIX + RANDOM)
 PARTIAL = re.compile(rf"\..+\.[a-z]+-{RANDOM}")
