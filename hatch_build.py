@@ -10,13 +10,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class TypedModules(BuildHookInterface):  # type: ignore[type-arg]  # its configuration is not used
-    """Turns each module, such as d2ldrop_torch.py, into a package with a file py.typed.
+    """Turn each module, such as d2ldrop_torch.py, into a package with a file py.typed.
 
     Type checkers look for py.typed in packages only (PEP 561). Editable installs use the modules.
     """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Tell hatchling where the files go."""
+        """Add each module and an empty py.typed to the files of the wheel."""
         if version != "standard":
             return
         self.markers = TemporaryDirectory()

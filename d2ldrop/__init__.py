@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from d2ldrop.training.loop import evaluate, train
     from d2ldrop.training.run import EpochResult, Run
-    from d2ldrop.training.saved_run import load_weights
+    from d2ldrop.training.saved_arrays import load_weights
 
 
 _HOMES = {
@@ -50,7 +50,7 @@ _HOMES = {
     "core.fast_masks": ("dropout_mask",),
     "core.randomness": ("batch_order", "initial_weights"),
     "core.recipe": ("PRESETS", "Recipe"),
-    "training.saved_run": ("load_weights",),
+    "training.saved_arrays": ("load_weights",),
     "training.loop": ("evaluate", "train"),
     "training.run": ("EpochResult", "Run"),
 }

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from d2ldrop.core.devices import device_name
 from d2ldrop.core.entry_points import modules_of
 from d2ldrop.core.imports import safe_import
 from d2ldrop.core.noise import NO_NOISE, Noise
+from d2ldrop.core.suggestions import FRAMEWORK_ALIASES, did_you_mean
 from d2ldrop.frameworks import FRAMEWORKS, how_to_install, title
 
 Array = TypeVar("Array")
@@ -191,8 +191,7 @@ def check_name(name: str) -> None:
         ModuleNotFoundError: its framework is not installed.
     """
     if name not in backend_names():
-        close = difflib.get_close_matches(str(name), backend_names(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(name), backend_names(), FRAMEWORK_ALIASES)
         known = ", ".join(backend_names())
         raise ValueError(f"unknown backend {name!r}: expected one of {known}{hint}")
     if not is_installed(name):

@@ -2,7 +2,7 @@
 
     python docs/tables.py                    # rewrite the stale tables
     python docs/tables.py --check            # change nothing; exit status 1 if a page is stale
-    python docs/tables.py --from runs/NAME   # take in the results of this run, then rewrite
+    python docs/tables.py --from runs/NAME   # copy this run into docs/results, then rewrite
 
 A table stands between the lines ``<!-- table: NAME -->`` and ``<!-- end -->``. Its content comes
 from the code (``FROM_CODE``) or from ``docs/results/NAME.json``. Such a file has the columns, the
@@ -57,7 +57,7 @@ PURPOSES = {
         "N(0, 1) in float64, (n, width); scaled, then cast",
     ),
 }
-"""What is drawn, the meaning of ``a, b``, and how it is drawn."""
+"""What is drawn, the meaning of ``a`` and ``b``, and how it is drawn."""
 GOLDEN_MASKS = [
     (Purpose.MASK, 0, (2, 8), 0.5, 0, 0),
     (Purpose.MASK, 0, (2, 8), 0.2, 0, 0),
@@ -100,14 +100,14 @@ CHINESE = {
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; every "|" in a cell is escaped."""
+    """Return a table. Every "|" in a cell is escaped."""
     lines = [" | ".join(cell.replace("|", r"\|") for cell in line) for line in (columns, *rows)]
     head, *body = [f"| {line} |" for line in lines]
     return "\n".join([head, "|" + "---|" * len(columns), *body])
 
 
 def in_chinese(text: str) -> str:
-    """A heading or the line under a table; unknown words stay as they are."""
+    """Translate a heading or the line under a table. Unknown words do not change."""
     text = text.replace(" virtual cores", " 个虚拟核").replace(" cores", " 核")
     return CHINESE.get(text, text)
 
@@ -116,13 +116,13 @@ def in_chinese(text: str) -> str:
 
 
 def purposes() -> str:
-    """The purposes of random streams."""
+    """Return the table of the purposes of random streams."""
     rows = [[PURPOSES[p][0], str(p.value), *PURPOSES[p][1:]] for p in Purpose]
     return markdown_table(["purpose", "key", "`a`, `b`", "what is drawn"], rows)
 
 
 def golden() -> str:
-    """Golden values, computed now: the tests hold the same values as constants."""
+    """Return the golden values, computed by the code. The tests contain them as constants."""
     rows = []
     for purpose, seed, shape, p, a, b in GOLDEN_MASKS:
         keep = dropout_mask(shape, p, seed=seed, step=a, site=b, purpose=purpose)
@@ -147,7 +147,7 @@ def _digest(array: Any) -> str:
 
 
 def frameworks() -> str:
-    """What is known of each framework before it is imported."""
+    """Return the table of facts that are known before a framework is imported."""
     rows = [
         [
             facts.title,
@@ -161,7 +161,7 @@ def frameworks() -> str:
 
 
 def options() -> str:
-    """Each command with its own options, then the options that several commands share."""
+    """Return each command with its own options, then the options that several commands share."""
     users: dict[tuple[str, str], list[str]] = {}
     text = []
     for name, command in cli.commands.items():
@@ -187,7 +187,7 @@ def _context(name: str, command: click.Command) -> click.Context:
 
 
 def _records(name: str, command: click.Command) -> Iterator[tuple[str, str]]:
-    """The options of a command and their help, as ``--help`` prints them."""
+    """Yield the options of a command and their help, as ``--help`` prints them."""
     context = _context(name, command)
     for parameter in command.params:
         record = parameter.get_help_record(context)
@@ -196,7 +196,7 @@ def _records(name: str, command: click.Command) -> Iterator[tuple[str, str]]:
 
 
 def _cells(record: tuple[str, str]) -> list[str]:
-    """Option, default and meaning of a help record."""
+    """Return option, default and meaning of a help record."""
     option, about = record
     match = re.search(r"\s*\[(?:default: (.*)|(required))\]$", about)
     default = (match[1] or match[2]) if match else ""
@@ -207,7 +207,7 @@ def _cells(record: tuple[str, str]) -> list[str]:
 
 
 def measured(name: str) -> str:
-    """The table of ``docs/results/NAME.json``; ``NAME-zh`` is the same table in Chinese."""
+    """Return the table of ``docs/results/NAME.json``; ``NAME-zh`` is the same in Chinese."""
     chinese = name.endswith("-zh")
     table = json.loads((RESULTS / f"{name.removesuffix('-zh')}.json").read_text("utf-8"))
     translate = in_chinese if chinese else str
@@ -224,7 +224,7 @@ def measured(name: str) -> str:
 
 
 def _caption(measurement: dict[str, Any], rows: Sequence[str]) -> str:
-    """The line under a table: rows (if not all), date, machine, versions, command."""
+    """Return the line under a table: rows (if not all), date, machine, versions, command."""
     machine = measurement["machine"]
     where = f"{machine['processor']}, {machine['cores']}, {machine['system']}"
     parts = [
@@ -248,7 +248,7 @@ FROM_CODE: dict[str, Callable[[], str]] = {
 
 
 def rewritten(text: str) -> str:
-    """A page with its tables made again."""
+    """Return a page with new tables."""
 
     def table(match: re.Match[str]) -> str:
         name = match[2]
@@ -275,7 +275,9 @@ def main() -> None:
             stale = True
             name = page.relative_to(DOCS.parent)
             print(
-                f"{name} is stale: python docs/tables.py" if arguments.check else f"{name} written"
+                f"{name} is stale: run python docs/tables.py"
+                if arguments.check
+                else f"{name} written"
             )
             if not arguments.check:
                 page.write_text(new, "utf-8")

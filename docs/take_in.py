@@ -1,4 +1,4 @@
-"""Take the results of a run folder into the files of docs/results: ``tables.py --from`` does it.
+"""Copy the results of a run folder into docs/results, for ``tables.py --from``.
 
 Each file has the columns of one table, the order of its rows, and its measurements. A measurement
 has a date, a machine, versions, a command, and the rows that it gave.
@@ -20,11 +20,11 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def take_in(folder: Path) -> str:
-    """Put the results of a run folder into its file in ``docs/results``; the name of the table.
+    """Copy the results of a run folder into its file in ``docs/results``; return the table's name.
 
     Raises:
-        ValueError: the run failed, is not in lockstep, has other data than the whole
-            Fashion-MNIST, or has not recorded its machine.
+        ValueError: the run failed, is not in lockstep, did not use all of Fashion-MNIST, or has not
+            recorded its machine.
         FileNotFoundError: the folder has no results.
     """
     for file, read in (
@@ -37,7 +37,7 @@ def take_in(folder: Path) -> str:
             result = json.loads(path.read_text("utf-8"))
             date = datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
             if (result["dataset"], result["train_size"]) != ("fashion-mnist", 60_000):
-                raise ValueError(f"{path} is not about the whole Fashion-MNIST")
+                raise ValueError(f"{path} must be a run with all of Fashion-MNIST")
             name, measurement = read(result)
             head = {"date": date, "machine": _machine(result, path)}
             _merge(RESULTS / f"{name}.json", head | measurement)
@@ -59,7 +59,7 @@ def _machine(result: dict[str, Any], path: Path) -> dict[str, str]:
 
 
 def _read_bench(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A benchmark: median, or median [quartiles]."""
+    """Return the table and the rows of a benchmark: median, or median [quartiles]."""
     kind, rows, versions = result["kind"], {}, []
     for name, figures in result["backends"].items():
         if "error" in figures:
@@ -93,7 +93,7 @@ def _spread(values: list[float]) -> str:
 
 
 def _layer_cells(figures: dict[str, Any]) -> list[str]:
-    cells: dict[tuple[int, bool], list[str]] = {}  # by shape and direction; one for each p
+    cells: dict[tuple[int, bool], list[str]] = {}  # by shape and direction; one text per p
     for case in figures["cases"]:
         ours, own = case["timings"]["d2ldrop"], case["timings"]["own"]
         rate = statistics.median(case["n"] ** 2 / 1e9 / seconds for seconds in ours)
@@ -128,7 +128,7 @@ BENCHMARKS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
 
 
 def _read_summary(summary: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A comparison: of whole runs in float64, of the book's recipe, or of another recipe."""
+    """Return the table and the rows of a comparison: whole runs, the book's recipe, or another."""
     if not summary["ok"]:
         raise ValueError(f"{summary['folder']}: a row failed or is not in lockstep")
     backends = summary["backends"]
@@ -167,7 +167,7 @@ def _read_summary(summary: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _recipe_options(recipe: dict[str, Any]) -> str:
-    """The options that differ from the book's recipe; those of every table's command aside."""
+    """Return the options that differ from the book's recipe, except num_epochs, seed, dtype."""
     text = ""
     for name, default in Recipe().to_dict().items():
         value = recipe[name]
@@ -178,7 +178,7 @@ def _recipe_options(recipe: dict[str, Any]) -> str:
 
 
 def _differences(name: str, check: dict[str, Any]) -> list[str]:
-    """The cells of a lockstep table: a difference for each of its frameworks, the yardstick."""
+    """Return the cells of a lockstep table: one difference per framework, then the yardstick."""
     columns = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))["columns"]
     found = {title(row.removesuffix("-concise")): d for row, d in check["difference"].items()}
     cells = [f"{found[column]:.1e}" if column in found else "–" for column in columns[1:-1]]
@@ -186,7 +186,7 @@ def _differences(name: str, check: dict[str, Any]) -> list[str]:
 
 
 def _read_experiment(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """An experiment's conclusion; the question keeps the words that the table has for it."""
+    """Return the table and the row of an experiment. The question keeps its words in the table."""
     name = f"`{result['experiment']}`"
     table = json.loads((RESULTS / "experiments.json").read_text("utf-8"))
     known = {k: row[0] for m in table["measurements"] for k, row in m["rows"].items()}
@@ -198,9 +198,9 @@ def _read_experiment(result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _merge(path: Path, new: dict[str, Any]) -> None:
-    """Replace the rows that ``new`` measures again; the others keep their date and machine.
+    """Replace the rows that ``new`` has measured again. The others keep their date and machine.
 
-    A comparison is one run: its table is replaced as a whole.
+    A comparison is one run, so it replaces its whole table.
     """
     table = json.loads(path.read_text("utf-8"))
     if "check" in new:

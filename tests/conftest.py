@@ -1,6 +1,6 @@
 """One test process per framework.
 
-A test with the fixture ``backend`` runs once for each backend, and its name contains the backend's.
+A test with the fixture ``backend`` runs once for each backend. Its id contains the backend's name.
 Under pytest-xdist (the default, see pyproject.toml) each backend has its own process.
 """
 
@@ -20,8 +20,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from d2ldrop import backend_names, get_backend
 from d2ldrop.backend import Backend, install_hint, is_installed
 
-# Many processes share the cores, so a waiting thread must not spin. Frameworks read this when they
-# are loaded.
+# Many processes share the cores, so a waiting thread must not spin. Frameworks read this setting
+# when they are loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 REQUIRED = re.findall(r"\w+", os.environ.get("D2LDROP_TEST_BACKENDS", "numpy"))
 hypothesis.settings.register_profile("shared-machine", deadline=None)
@@ -33,7 +33,10 @@ FULL_RUNS = "test_full_runs.py"
 def pytest_configure(config: pytest.Config) -> None:
     unknown = set(REQUIRED) - set(backend_names())
     if unknown:
-        raise pytest.UsageError(f"D2LDROP_TEST_BACKENDS names no backends: {', '.join(unknown)}")
+        raise pytest.UsageError(
+            f"D2LDROP_TEST_BACKENDS must contain names of {', '.join(backend_names())}, "
+            f"got {', '.join(sorted(unknown))}"
+        )
 
 
 def skip_without(*names: str) -> pytest.MarkDecorator:
@@ -54,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def backend(backend_name: str) -> Backend[Any]:
-    """The module of a backend; a test with this fixture runs once for each backend."""
+    """The module of a backend. A test with this fixture runs once for each backend."""
     others = [f for f in FRAMEWORKS if f in sys.modules and f != backend_name]
     if others and backend_name != "numpy":
         pytest.fail(f"{backend_name} would be the second framework in a process with {others}")
@@ -69,7 +72,7 @@ def _one_framework_per_process() -> Iterator[None]:
 
 
 def scope(nodeid: str) -> str:
-    """The name of the process that runs a test: its backend, or one for tests without a backend."""
+    """The name of the process that runs a test: the test's backend, if it has one."""
     parameters = re.split(r"[\[\]-]", nodeid.partition("[")[2])
     named = [name for name in backend_names() if name in parameters]
     if named:

@@ -1,7 +1,6 @@
-"""Fake backends, each installed like a third party's: a distribution with an entry point.
+"""Fake backends. Each is installed like a third party's backend, with an entry point.
 
-Each is a copy of the NumPy backend with its own framework name and with the fault that it is named
-after.
+Each is a copy of the NumPy backend with another framework name. Its name says which fault it has.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import os
 from pathlib import Path
 
 BODIES = {
-    # No fault: a third party's distribution adds a framework.
+    # No fault: this backend shows that a third party can add a framework.
     "honest": "",
     "crashing": """
 def train_step(*args, **kwargs):

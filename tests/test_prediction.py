@@ -1,4 +1,4 @@
-"""Averages over masks, exact and sampled, on every backend; and dropout's original form."""
+"""Exact and sampled averages over masks, on every backend, and the original form of dropout."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL = (5, 6, 4, 3)
 
 
 def network(sizes: tuple[int, ...] = SMALL, dtype: str = "float64", size: float = 1) -> Arrays:
-    """Weights of the size that training gives them, and biases that are not zero."""
+    """Weights about as large as trained ones, and biases that are not zero."""
     weights = initial_weights(0, sizes, dtype)
     rng = np.random.default_rng(0)
     for layer, inputs in enumerate(sizes[:-1], start=1):
@@ -51,7 +51,7 @@ def by_masks(masks: tuple[Any, Any], dropout: Any = DROPOUT) -> Noise:
 
 
 def by_numbers(masks: tuple[Any, Any]) -> Noise:
-    """The original form: a product with 0 and 1, nothing scaled."""
+    """The original form of dropout: multiplication by 0 or 1, without scaling."""
     first, second = (LayerNoise(0.5, mask.astype(np.float64), "multiply") for mask in masks)
     return first, second
 
@@ -68,7 +68,7 @@ def mc_masks(n: int, weights: Arrays, sample: int, dropout: Any = DROPOUT) -> tu
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
-def test_every_backend_gives_numpys_statistics(
+def test_every_backend_gives_the_same_statistics_as_numpy(
     backend: Module, backend_name: str, dtype: str, tolerance: float
 ) -> None:
     weights, X = network((784, 64, 32, 10), dtype), inputs(20, 784)
@@ -81,7 +81,7 @@ def test_every_backend_gives_numpys_statistics(
         np.testing.assert_allclose(other, values, rtol=0, atol=tolerance, err_msg=name)
 
 
-def test_the_statistics_are_those_of_all_samples_at_once() -> None:
+def test_the_statistics_equal_those_of_stored_samples() -> None:
     weights, X = network(), inputs()
     params = list(weights.values())
     samples = np.array(
@@ -106,20 +106,20 @@ def test_the_seed_selects_the_masks() -> None:
     assert np.abs(means[0] - means[2]).max() > 1e-3
 
 
-def test_without_dropout_the_samples_agree(backend: Module, backend_name: str) -> None:
+def test_all_samples_are_equal_for_p_0_and_p_1(backend: Module, backend_name: str) -> None:
     weights, X = network((784, 8, 8, 10)), inputs(4, 784)
     found = predict_mc(weights, X, 3, backend=backend_name, dropout=(0, 0))
     np.testing.assert_allclose(found.mean, weight_scaling(weights, X), atol=1e-13)
     assert found.variance.max() < 1e-28
     assert found.mutual_information.max() < 1e-14
-    everything = predict_mc(weights, X, 3, backend=backend_name, dropout=(0.2, 1))
+    all_dropped = predict_mc(weights, X, 3, backend=backend_name, dropout=(0.2, 1))
     np.testing.assert_allclose(
-        everything.mean, [special.softmax(weights["b3"])] * 4, rtol=0, atol=1e-15
+        all_dropped.mean, [special.softmax(weights["b3"])] * 4, rtol=0, atol=1e-15
     )
 
 
-def test_networks_that_are_sure_and_disagree() -> None:
-    """Sampled networks with probabilities of exactly 0 and 1: all uncertainty is information."""
+def test_networks_that_predict_exactly_0_or_1_are_supported() -> None:
+    """Each sampled network is certain, so the entropy and the mutual information are equal."""
     weights = {
         "W1": np.ones((1, 1)), "b1": np.zeros(1),
         "W2": np.ones((1, 1)), "b2": np.zeros(1),
@@ -130,13 +130,13 @@ def test_networks_that_are_sure_and_disagree() -> None:
     np.testing.assert_allclose(found.mean, np.stack([kept, 1 - kept], axis=1), atol=1e-15)
     np.testing.assert_allclose(found.entropy, stats.entropy([kept, 1 - kept]), atol=1e-15)
     np.testing.assert_array_equal(found.entropy, found.mutual_information)
-    sure = predict_mc(weights, np.ones((3, 1)), 4, dropout=(0, 1))
-    assert not sure.entropy.any()
-    assert not sure.mutual_information.any()
+    one_mask = predict_mc(weights, np.ones((3, 1)), 4, dropout=(0, 1))
+    assert not one_mask.entropy.any()
+    assert not one_mask.mutual_information.any()
 
 
-def test_no_information_is_negative() -> None:
-    """Where the networks hardly differ it would be -1e-16 by rounding."""
+def test_mutual_information_is_never_negative() -> None:
+    """If the sampled networks hardly differ, rounding alone would give about -1e-16."""
     found = predict_mc(network(size=1e-9), inputs(200), 7)
     assert found.mutual_information.min() >= 0
 
@@ -144,8 +144,8 @@ def test_no_information_is_negative() -> None:
 # The exact average
 
 
-def test_the_exact_average_is_the_definitions() -> None:
-    """Mask by mask, with a product of probabilities and a product of powers."""
+def test_the_exact_average_equals_its_definition() -> None:
+    """The definition is a loop over all masks: a weighted sum, and a product of powers."""
     weights, X, dropout = network((5, 3, 2, 3)), inputs(), (0.2, 0.7)
     params = list(weights.values())
     arithmetic, geometric, total = np.zeros((7, 3)), np.ones((7, 3)), 0.0
@@ -164,36 +164,36 @@ def test_the_exact_average_is_the_definitions() -> None:
     np.testing.assert_allclose(found.geometric, geometric, atol=1e-14)
 
 
-def test_blocks_of_masks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_masks_give_the_same_average(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = exact_average(network(), inputs(), DROPOUT)
-    monkeypatch.setattr(prediction, "BLOCK", 7 * 100)  # 1024 masks: ten blocks and a shorter one
+    monkeypatch.setattr(prediction, "BLOCK", 7 * 100)  # 1,024 masks: ten blocks of 100, and 24
     parts = exact_average(network(), inputs(), DROPOUT)
     np.testing.assert_allclose(parts.arithmetic, whole.arithmetic, atol=1e-14)
     np.testing.assert_allclose(parts.geometric, whole.geometric, atol=1e-14)
 
 
 def distances(weights: Arrays, dropout: tuple[float, ...]) -> tuple[float, float]:
-    """Of weight scaling, from the geometric and from the arithmetic mean: the largest."""
+    """The largest difference of weight scaling from the geometric and the arithmetic mean."""
     exact, scaled = exact_average(weights, inputs(), dropout), weight_scaling(weights, inputs())
     return np.abs(exact.geometric - scaled).max(), np.abs(exact.arithmetic - scaled).max()
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_weight_scaling_is_the_geometric_mean_where_the_logits_are_linear_in_the_mask(
+def test_weight_scaling_is_the_geometric_mean_if_the_logits_are_linear_in_the_mask(
     p: float,
 ) -> None:
     one_layer = distances(network((5, 8, 3)), (p,))
     only_the_last = distances(network(), (0, p))
     weights = network()
-    weights["b1"] += 100  # no activation is ever cut off: two layers, and linear
+    weights["b1"] += 100  # ReLU cuts nothing off: two layers that are linear
     weights["b2"] += 1e5
     linear = distances(weights, (p, p / 2))
     assert max(one_layer[0], only_the_last[0]) < 1e-12
-    assert linear[0] < 1e-9  # of logits near 1e5
-    assert min(one_layer[1], only_the_last[1]) > 5e-4  # the arithmetic mean is another
+    assert linear[0] < 1e-9  # the logits are near 1e5
+    assert min(one_layer[1], only_the_last[1]) > 5e-4  # the arithmetic mean differs
 
 
-def test_weight_scaling_is_near_the_means_of_a_relu_network() -> None:
+def test_weight_scaling_approximates_the_means_of_a_relu_network() -> None:
     geometric, arithmetic = distances(network(), DROPOUT)
     assert 1e-3 < geometric < arithmetic < 0.15
     less = distances(network(), (0.02, 0.05))
@@ -201,7 +201,7 @@ def test_weight_scaling_is_near_the_means_of_a_relu_network() -> None:
     assert less[1] < arithmetic / 5
 
 
-def test_p_0_and_p_1_leave_one_mask() -> None:
+def test_p_0_and_p_1_leave_only_one_mask() -> None:
     weights, X = network((5, 30, 40, 3)), inputs()
     for p, expected in (
         (0, weight_scaling(weights, X)),
@@ -212,10 +212,11 @@ def test_p_0_and_p_1_leave_one_mask() -> None:
         np.testing.assert_allclose(found.geometric, expected, atol=1e-14)
 
 
-def test_the_error_of_monte_carlo_falls_as_one_over_the_root_of_k() -> None:
-    """Within 4.5 standard errors for each of 600 probabilities; a sixteenfold k, a quarter error.
+def test_the_monte_carlo_error_falls_like_one_over_the_root_of_k() -> None:
+    """With 16 times as many samples, the error is a quarter.
 
-    The root mean square has some 10% of error itself, for the images' masks are independent.
+    Each of the 600 probabilities is within 4.5 standard errors. Each image has its own masks, so
+    the root mean square error is itself known to about 10 %.
     """
     weights, X = network(), inputs(200)
     exact = exact_average(weights, X, DROPOUT).arithmetic
@@ -231,8 +232,8 @@ def test_the_error_of_monte_carlo_falls_as_one_over_the_root_of_k() -> None:
 # The original form
 
 
-def test_the_original_form_is_the_inverted_one_with_scaled_weights(backend: Module) -> None:
-    """Mask by mask, so also in training; and with mask * H exactly, nothing divided."""
+def test_the_original_form_equals_the_inverted_form_with_scaled_weights(backend: Module) -> None:
+    """The forms agree for each mask, so also in training. The original form is mask * H exactly."""
     weights, X, dropout = network((784, 12, 9, 10)), inputs(8, 784), (0.2, 0.5)
     masks = mc_masks(8, weights, 0)
     original, inverted = (
@@ -249,8 +250,8 @@ def test_the_original_form_is_the_inverted_one_with_scaled_weights(backend: Modu
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_a_step_of_the_original_form(backend: Module) -> None:
-    """With W = keep V the gradient of V is keep times that of W: V's step moves W by keep**2."""
+def test_a_step_of_the_original_form_follows_the_chain_rule(backend: Module) -> None:
+    """With W = keep * V, the gradient with respect to V is keep times that with respect to W."""
     weights, X, y = network((784, 12, 9, 10)), inputs(8, 784), np.arange(8)
     masks = mc_masks(8, weights, 0)
     params, loss, _ = backend.train_step(
@@ -273,8 +274,8 @@ def test_a_step_of_the_original_form(backend: Module) -> None:
         np.testing.assert_allclose(moved, expected, atol=1e-13, err_msg=name)
 
 
-def test_training_in_the_original_form_and_scaling_to_predict() -> None:
-    """The scaled weights classify, and are near the average of the networks that were trained."""
+def test_weights_trained_in_the_original_form_predict_after_scaling() -> None:
+    """The scaled weights classify well. Their predictions are near the average over masks."""
     images, labels, test_images, test_labels = stand_in(2000, 500)
     X, y = images.reshape(-1, 784) / 255, labels.astype(np.int64)
     test_X = test_images.reshape(-1, 784) / 255
@@ -301,12 +302,12 @@ def test_training_in_the_original_form_and_scaling_to_predict() -> None:
 
 
 def linear_output(weights: Arrays, X: Any, masks: Any) -> Any:
-    """One hidden layer in the original form: its logits under each of the masks (k, 1 or n, h)."""
+    """The logits of one hidden layer in the original form, for masks of shape (k, 1 or n, h)."""
     return np.maximum(X @ weights["W1"] + weights["b1"], 0) * masks @ weights["W2"] + weights["b2"]
 
 
-def test_the_original_form_in_expectation_by_enumeration() -> None:
-    """All 2**6 masks of a layer with linear outputs: on average the scaled weights' logits."""
+def test_scaled_weights_give_the_exact_expectation_of_the_original_form() -> None:
+    """With linear outputs, the mean over all 2**6 masks equals the logits of the scaled weights."""
     weights, X, keep = network((5, 6, 3)), inputs(), 0.8
     masks = np.array(list(product([0, 1], repeat=6)))[:, None, :]
     probability = np.where(masks == 1, keep, 1 - keep).prod(axis=(1, 2))
@@ -316,8 +317,8 @@ def test_the_original_form_in_expectation_by_enumeration() -> None:
     assert np.abs(linear_output(weights, X, 1) - expectation).max() > 0.1
 
 
-def test_the_original_form_in_expectation_by_monte_carlo() -> None:
-    """256 hidden units, 4,000 masks: 21 logits within 4.5 standard errors."""
+def test_scaled_weights_give_the_sampled_expectation_of_the_original_form() -> None:
+    """With 256 hidden units and 4,000 masks, 21 logits are within 4.5 standard errors."""
     weights, X = network((5, 256, 3)), inputs()
     masks = dropout_mask((4000, 7, 256), 0.5, seed=0, purpose=Purpose.MC)
     logits = linear_output(weights, X, masks)
@@ -359,7 +360,9 @@ def test_scale_weights_copies_and_keeps_the_dtype() -> None:
         ({"weights": network((5, 4, 3))}, ValueError, "two hidden layers, got 1"),
     ],
 )
-def test_predict_mc_refuses(change: Any, error: type[Exception], message: str) -> None:
+def test_predict_mc_refuses_bad_arguments(
+    change: Any, error: type[Exception], message: str
+) -> None:
     arguments: Any = {"weights": network(), "X": inputs(), "num_samples": 2, **change}
     with pytest.raises(error, match=message):
         predict_mc(**arguments)
@@ -376,7 +379,9 @@ def test_predict_mc_refuses(change: Any, error: type[Exception], message: str) -
         ({"W4": np.ones((3, 3))}, ValueError, "W1, b1, W2, b2 and so on, .* got W1, b1, .*W4"),
     ],
 )
-def test_weights_that_are_no_network(change: Any, error: type[Exception], message: str) -> None:
+def test_weights_of_wrong_names_or_shapes_are_refused(
+    change: Any, error: type[Exception], message: str
+) -> None:
     weights = {**network(), **change}
     for function in (
         lambda: predict_mc(weights, inputs(), 2),
@@ -388,7 +393,7 @@ def test_weights_that_are_no_network(change: Any, error: type[Exception], messag
             function()
 
 
-def test_a_hidden_layer_is_needed() -> None:
+def test_exact_average_needs_a_hidden_layer() -> None:
     with pytest.raises(ValueError, match="of one hidden layer or more, got W1, b1"):
         exact_average(network((5, 3)), inputs(), ())
 
@@ -398,7 +403,7 @@ def test_too_many_masks_are_refused() -> None:
         exact_average(network((5, 11, 10, 3)), inputs(), DROPOUT)
 
 
-def test_the_order_layout_and_dtype_of_arrays_do_not_matter(
+def test_the_order_and_memory_layout_of_arrays_do_not_matter(
     backend: Module, backend_name: str
 ) -> None:
     weights, X = network((784, 8, 8, 10)), inputs(6, 784)
@@ -409,7 +414,7 @@ def test_the_order_layout_and_dtype_of_arrays_do_not_matter(
     np.testing.assert_allclose(found.mean, expected.mean, atol=1e-12)
 
 
-def test_averages_of_float32_weights_are_taken_in_float64() -> None:
+def test_averages_of_float32_weights_are_computed_in_float64() -> None:
     weights, X = network(dtype="float32"), inputs()
     doubles = {name: w.astype(np.float64) for name, w in weights.items()}
     for found in (exact_average(weights, X, DROPOUT).arithmetic, weight_scaling(weights, X)):

@@ -1,4 +1,4 @@
-"""Runs a benchmark: one worker per framework, one after another; the results are JSON."""
+"""Run a benchmark with one worker per framework, one after another. The results are JSON."""
 
 from __future__ import annotations
 
@@ -83,8 +83,7 @@ def run_benchmark(
             "folder": str(folder.path),
             "backends": results,
         }
-        folder.write(summary)
-        return summary
+        return folder.write(summary)
 
 
 def _measure(

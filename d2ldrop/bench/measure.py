@@ -35,7 +35,7 @@ WIDTHS = (64, 256, 1024, 4096)
 
 @dataclass(frozen=True)
 class BenchmarkJob(Job):
-    """Measure one framework; reports "step" and finally "figures".
+    """Measure one framework. Report "step" during the work and "figures" at the end.
 
     Attributes:
         kind: "train", "layer" or "growth".
@@ -48,7 +48,7 @@ class BenchmarkJob(Job):
     shared: SharedData
 
     def run(self, emit: Emit) -> None:
-        """Measure."""
+        """Measure, and report the figures."""
         figures = MEASUREMENTS[self.kind](self, partial(emit, "step", phase="benchmark"))
         emit("figures", **figures, machine=machine_of_worker(self.backend))
 
@@ -177,7 +177,7 @@ MEASUREMENTS: dict[str, Callable[[BenchmarkJob, OnProgress], dict[str, Any]]] = 
 
 
 def _peers(backend: str) -> Any:
-    """Return the module ``on_<framework>``; the framework is imported by ``get_backend`` first."""
+    """Import the framework with ``get_backend``, then return the module ``on_<framework>``."""
     get_backend(backend)
     return importlib.import_module(f"d2ldrop.bench.on_{backend}")
 

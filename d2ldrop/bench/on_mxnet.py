@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return one function per way of multiplying in MXNet: an epoch of matrix products."""
+    """Return the matrix products of an epoch: one function per way of multiplying in MXNet."""
     images = [
         mx.nd.array(X[i : i + batch_size], dtype=X.dtype) for i in range(0, len(X), batch_size)
     ]
@@ -36,7 +36,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
         return mx.nd.dot(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
     def fully_connected(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
-        """Use oneDNN's product where possible: ``a @ W.T``, with W as outputs × inputs."""
+        """Use oneDNN's product if possible: ``a @ W.T``, where W is outputs × inputs."""
         if transpose_a:
             return dot(a, b, transpose_a, transpose_b)
         index = next(i for i, W in enumerate(Ws) if W is b)

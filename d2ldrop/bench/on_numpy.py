@@ -1,4 +1,4 @@
-"""NumPy: its matrix products, and dropout by the book's function. NumPy has no trainer."""
+"""NumPy: its matrix products, and the book's dropout function. NumPy has no trainer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return one function per way of multiplying in NumPy: an epoch of matrix products."""
+    """Return the matrix products of an epoch: one function per way of multiplying in NumPy."""
 
     def dot(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> Array:
         product: Array = np.dot(a.T if transpose_a else a, b.T if transpose_b else b)

@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return one function per way of multiplying in Paddle: an epoch of matrix products."""
+    """Return the matrix products of an epoch: one function per way of multiplying in Paddle."""
     images = [paddle.to_tensor(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
     Ws = [paddle.to_tensor(W) for W in weights]
 

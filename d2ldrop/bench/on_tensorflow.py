@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return one function per way of multiplying in TensorFlow: an epoch of matrix products."""
+    """Return the matrix products of an epoch: one function per way of multiplying."""
     images = [tf.constant(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
     Ws = [tf.constant(W) for W in weights]
 

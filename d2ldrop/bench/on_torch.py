@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 
 def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return one function per way of multiplying in PyTorch: an epoch of matrix products."""
+    """Return the matrix products of an epoch: one function per way of multiplying in PyTorch."""
     images, Ws = torch.from_numpy(X), [torch.tensor(W) for W in weights]
 
     def matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
@@ -75,7 +75,7 @@ def _net(recipe: Recipe) -> nn.Sequential:
 
 
 def _lightning(loader: Any, recipe: Recipe) -> Callable[[], None]:
-    warnings.simplefilter("ignore")  # Lightning's advice on workers and logging
+    warnings.simplefilter("ignore")  # Lightning gives advice on workers and logging
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     lightning: Any = importlib.import_module("lightning")  # an optional package
 

@@ -1,4 +1,4 @@
-"""Times the start of processes: Python, d2ldrop, a framework, and its backend."""
+"""Time the start of processes: Python, d2ldrop, a framework, and its backend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from d2ldrop.bench.timing import Timings, in_turn, seconds
 
 
 def time_startup(backend: str, python: str, environment: Mapping[str, str], rounds: int) -> Timings:
-    """Return the seconds of whole processes: Python alone, and with each import.
+    """Return the seconds that whole processes take: Python alone, and Python with each import.
 
     Args:
         backend: the framework's import name.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
-
-from rich.table import Table
 
 from d2ldrop.bench.machine import machine_line
 from d2ldrop.bench.timing import ratios, spread
+from d2ldrop.comparison.layout import Column, FittedTable
 from d2ldrop.frameworks import title
 
 Results = dict[str, dict[str, Any]]
@@ -27,7 +26,7 @@ def floor_of(timings: dict[str, list[float]]) -> str:
     return min(paths, key=lambda name: statistics.median(timings[name]))
 
 
-def table(summary: dict[str, Any]) -> Table:
+def table(summary: dict[str, Any]) -> FittedTable:
     """Return the table of a summary; cells hold a median and its quartiles."""
     return TABLES[summary["kind"]](measured(summary))
 
@@ -52,15 +51,20 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _fitted(title: str, texts: Sequence[str], figures: Sequence[str]) -> FittedTable:
+    """An empty table with columns of text, then of figures on the right."""
+    columns = [Column(header, wraps=True) for header in texts]
+    return FittedTable(title, columns + [Column(each, right=True, wraps=True) for each in figures])
+
+
 def _cell(values: list[float], digits: int = 2) -> str:
     low, middle, high = spread(values)
     return f"{middle:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"
 
 
-def _train(results: Results) -> Table:
-    result = Table(title="Seconds per epoch (float32)", title_justify="left")
-    for column in ("backend", "contender", "s/epoch", "× products", "d2ldrop is faster by"):
-        result.add_column(column, justify="left" if column in ("backend", "contender") else "right")
+def _train(results: Results) -> FittedTable:
+    figures = ("s/epoch", "× products", "d2ldrop is faster by")
+    result = _fitted("Seconds per epoch (float32)", ("backend", "contender"), figures)
     for name, row in results.items():
         timings = row["timings"]
         floor, ours = timings[floor_of(timings)], timings["d2ldrop"]
@@ -77,10 +81,12 @@ def _train(results: Results) -> Table:
     return result
 
 
-def _layer(results: Results) -> Table:
-    result = Table(title="dropout_layer, G elements per second (float32)", title_justify="left")
-    for column in ("backend", "shape", "p", "what", "d2ldrop", "its own", "ratio"):
-        result.add_column(column, justify="left" if column in ("backend", "what") else "right")
+def _layer(results: Results) -> FittedTable:
+    result = _fitted(
+        "dropout_layer, G elements per second (float32)",
+        ("backend", "shape", "p", "what"),
+        ("d2ldrop", "its own", "ratio"),
+    )
     for name, row in results.items():
         for case in row["cases"]:
             ours, own = case["timings"]["d2ldrop"], case["timings"]["own"]
@@ -98,19 +104,17 @@ def _layer(results: Results) -> Table:
     return result
 
 
-def _startup(results: Results) -> Table:
-    result = Table(title="Start-up: seconds of a whole process", title_justify="left")
-    for column in ("backend", "python", "import d2ldrop", "import framework", "get_backend"):
-        result.add_column(column, justify="left" if column == "backend" else "right")
+def _startup(results: Results) -> FittedTable:
+    figures = ("python", "import d2ldrop", "import framework", "get_backend")
+    result = _fitted("Start-up: seconds of a whole process", ("backend",), figures)
     for name, row in results.items():
         result.add_row(title(name), *(_cell(values) for values in row["timings"].values()))
     return result
 
 
-def _growth(results: Results) -> Table:
-    result = Table(title="Microseconds per image", title_justify="left")
-    for column in ("", "float", *map(title, results)):
-        result.add_column(column, justify="right" if column else "left")
+def _growth(results: Results) -> FittedTable:
+    figures = ("float", *map(title, results))
+    result = _fitted("Microseconds per image", ("",), figures)
     rows: dict[tuple[str, str], list[str]] = {}
     for row in results.values():
         for case in row["cases"]:
@@ -123,7 +127,7 @@ def _growth(results: Results) -> Table:
     return result
 
 
-TABLES: dict[str, Callable[[Results], Table]] = {
+TABLES: dict[str, Callable[[Results], FittedTable]] = {
     "train": _train,
     "layer": _layer,
     "startup": _startup,

@@ -6,19 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 from tqdm import tqdm
 
 from d2ldrop.backend import backend_names, install_hint, is_installed
 from d2ldrop.cli.options import pythons_option
-from d2ldrop.comparison.table import console
+from d2ldrop.cli.output import show
+from d2ldrop.comparison.layout import Column, FittedTable, printable
 from d2ldrop.frameworks import title
 from d2ldrop.processes.interpreters import check_usable
 from d2ldrop.processes.jobs import ProbeJob
 from d2ldrop.processes.launcher import WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.scratch import scratch_folder
+
+COLUMNS = (
+    Column("backend"),
+    Column("framework", hide=1),
+    Column("version"),
+    Column("state", wraps=True),
+    Column("devices", wraps=True),
+)
 
 
 @click.command()
@@ -28,25 +36,25 @@ def backends(pythons: dict[str, str]) -> None:
     names = list(dict.fromkeys([*backend_names(), *pythons]))
     for name in pythons:
         check_usable(name, pythons)
-    table = Table()
-    for column in ("backend", "framework", "version", "state", "devices"):
-        table.add_column(column, overflow="fold")
+    table = FittedTable("Frameworks on this machine", COLUMNS)
     with scratch_folder() as folder:
         # Each framework takes one or two seconds. The bar is shown only on a terminal.
         for name in tqdm(names, "starting each", leave=False, disable=None):
             log = folder / f"{name}.log"
             table.add_row(name, title(name), *_probe(name, pythons, log))
-    console().print(table)
+    show(table, [])
 
 
-def _probe(name: str, pythons: dict[str, str], log: Path) -> tuple[str, str, str]:
+def _probe(name: str, pythons: dict[str, str], log: Path) -> tuple[str, str | Text, str]:
     """Version, state and devices of a framework; it is imported in its own process."""
     if not (name in pythons or is_installed(name)):
-        return "", f"not installed: {escape(install_hint(name))}", ""
+        return "", f"not installed: {install_hint(name)}", ""
     found: dict[str, Any] = {}
     try:
         run_job(ProbeJob(name), WorkerOptions(timeout=120, pythons=pythons), found.update, log=log)
     except WorkerFailedError as error:
-        return "", f"[bold red]broken[/]: {escape(str(error))}", ""
+        broken = Text.assemble(("broken", "bold red"), f": {printable(str(error))}")
+        return "", broken, ""
     where = " (--python)" if name in pythons else ""
-    return escape(found["version"]), f"[green]ready[/]{where}", ", ".join(found["devices"])
+    ready = Text.assemble(("ready", "green"), where)
+    return found["version"], ready, ", ".join(found["devices"])

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
+from d2ldrop.cli.completion import Choice, complete_backend
 from d2ldrop.cli.options import data_options, place_options, take_data_source, worker_options
+from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress
-from d2ldrop.comparison.table import console
 from d2ldrop.processes.options import WorkerOptions
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["layer", "train", "startup", "growth"]))
-@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@click.argument("kind", type=Choice(["layer", "train", "startup", "growth"]))
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...", shell_complete=complete_backend)
 @click.option("--rounds", type=int, default=5, show_default=True, help="Timings per contender.")
 @data_options
 @worker_options
@@ -59,10 +61,13 @@ def bench(
             name=name,
             on_event=progress,
         )
-    terminal = console()
-    terminal.print(bench_table(summary))
-    for line in bench_remarks(summary):
-        terminal.print(line, markup=False, highlight=False)
-    draw(summary)
-    terminal.print(f"Figures and picture: {summary['folder']}", markup=False, highlight=False)
-    sys.exit(1 if any("error" in row for row in summary["backends"].values()) else 0)
+    failed = any("error" in row for row in summary["backends"].values())
+    OUTPUT.results = Path(summary["folder"])
+    what = "Figures and picture"
+    try:
+        draw(summary)
+    except Exception as error:  # noqa: BLE001 - a picture that fails must not cost the table
+        click.echo(f"The picture could not be drawn: {error}", err=True)
+        what, failed = "Figures", True
+    show(bench_table(summary), bench_remarks(summary), f"{what}: {summary['folder']}")
+    sys.exit(1 if failed else 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import (
     data_options,
     implementation_option,
@@ -18,16 +19,20 @@ from d2ldrop.cli.options import (
     take_recipe,
     worker_options,
 )
+from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.resume import resumable
 from d2ldrop.comparison.curves import draw_curves
 from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
 from d2ldrop.comparison.runner import Interrupted, compare_backends
-from d2ldrop.comparison.table import comparison_table, console, remarks
+from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import dump_json
+
+FAILED = "Results without curves"
 
 
 @click.command()
-@click.argument("backends", nargs=-1, metavar="[BACKEND]...")
+@click.argument("backends", nargs=-1, metavar="[BACKEND]...", shell_complete=complete_backend)
 @recipe_options
 @implementation_option(list(IMPLEMENTATION_CHOICES))
 @data_options
@@ -42,6 +47,7 @@ from d2ldrop.core.files import dump_json
     help="Number of steps of the lockstep check (in float64) before each run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print only the summary, as JSON.")
+@resumable("comparison")
 def compare(
     backends: tuple[str, ...],
     pythons: dict[str, str],
@@ -69,21 +75,27 @@ def compare(
             )
         except Interrupted as error:
             summary, interrupted = error.summary, True
-    _show(summary, as_json)
+    drawn = _save_curves(summary)
+    _show(summary, as_json, drawn)
     if interrupted:
         say_how_to_resume(Path(summary["folder"]))
         raise KeyboardInterrupt
-    sys.exit(0 if summary["ok"] else 1)
+    sys.exit(0 if summary["ok"] and drawn != FAILED else 1)
 
 
-def _show(summary: dict[str, Any], as_json: bool) -> None:
-    """Print the summary as JSON, or as a table with remarks; then draw the curves."""
+def _save_curves(summary: dict[str, Any]) -> str:
+    """Draw the curves, before anything is printed; return what the folder holds."""
+    OUTPUT.results = Path(summary["folder"])
+    try:
+        return "Results and curves" if draw_curves(summary) else "Results"
+    except Exception as error:  # noqa: BLE001 - a picture that fails must not cost the table
+        click.echo(f"The curves could not be drawn: {error}", err=True)
+        return FAILED
+
+
+def _show(summary: dict[str, Any], as_json: bool, drawn: str) -> None:
+    """Print the summary as JSON, or as a table with remarks."""
     if as_json:
         click.echo(dump_json(summary, indent=2))
     else:
-        terminal = console()
-        terminal.print(comparison_table(summary))
-        for line in remarks(summary):
-            terminal.print(line, markup=False, highlight=False)
-        terminal.print(f"Results and curves: {summary['folder']}", markup=False, highlight=False)
-    draw_curves(summary)
+        show(comparison_table(summary), remarks(summary), f"{drawn}: {summary['folder']}")

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import data_options, pythons_option, take_data_source
 from d2ldrop.core.checks import check_probability
 from d2ldrop.frameworks import title
@@ -17,12 +18,17 @@ from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.processes.shared_data import shared_data
-from d2ldrop.training.saved_run import load_weights
+from d2ldrop.training.saved_arrays import load_weights
 
 
 @click.command()
 @click.argument("weights", type=click.Path())
-@click.option("--backend", required=True, help="The framework that evaluates.")
+@click.option(
+    "--backend",
+    required=True,
+    help="The framework that evaluates.",
+    shell_complete=complete_backend,
+)
 @data_options
 @click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:N.")
 @pythons_option

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from d2ldrop.cli.completion import complete_backend, complete_experiment
 from d2ldrop.cli.options import (
     TIMEOUT,
     data_options,
@@ -17,16 +20,36 @@ from d2ldrop.cli.options import (
     take_data_source,
     take_recipe,
 )
-from d2ldrop.cli.progress import Progress
-from d2ldrop.comparison.table import console
+from d2ldrop.cli.output import OUTPUT, show
+from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.resume import resumable
+from d2ldrop.comparison.layout import printable
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import cores
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.experiments import ABOUT
 from d2ldrop.training.folder import NamedFolder
 
 
-@click.command()
-@click.argument("experiment_name", metavar="NAME")
-@click.option("--backend", default="numpy", show_default=True, help="The framework that trains.")
+class ExperimentCommand(click.Command):
+    """A command whose help lists the experiments."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the description, then one line per experiment."""
+        super().format_help_text(ctx, formatter)
+        with formatter.section("Experiments"):
+            formatter.write_dl(list(ABOUT.items()))
+
+
+@click.command(cls=ExperimentCommand)
+@click.argument("experiment_name", metavar="NAME", shell_complete=complete_experiment)
+@click.option(
+    "--backend",
+    default="numpy",
+    show_default=True,
+    help="The framework that trains.",
+    shell_complete=complete_backend,
+)
 @click.option("--seeds", type=int, default=5, show_default=True, help="Runs of each arm.")
 @click.option("--jobs", type=int, help="Runs at the same time.  [default: all cores]")
 @click.option("--dask", metavar="ADDRESS", help="Run them on the workers of this dask scheduler.")
@@ -36,6 +59,7 @@ from d2ldrop.training.folder import NamedFolder
 @recipe_options
 @data_options
 @place_options
+@resumable("experiment")
 def experiment(
     experiment_name: str,
     backend: str,
@@ -50,11 +74,9 @@ def experiment(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Answer an exercise of the section with numbers. NAME is one of:
+    """Answer an exercise of the section with numbers.
 
-    \b
-    swap-dropout  more-epochs  activation-variance  test-time  weight-decay  dropconnect  own-noise
-    rate-sweep  data-size  features  max-norm  early-late  float32-chaos
+    Options that the experiment NAME varies itself are refused.
     """
     for module in ("joblib", "scipy"):
         if not importlib.util.find_spec(module):
@@ -67,26 +89,27 @@ def experiment(
     from d2ldrop.experiments.engine.results_files import save_results
     from d2ldrop.experiments.engine.results_table import compare_metrics, remarks, results_table
     from d2ldrop.experiments.engine.runner import run_experiment
+    from d2ldrop.experiments.engine.varied import refuse_varied
 
     jobs = check_positive(cores() if jobs is None else jobs, "jobs")
+    recipe = take_recipe(options)
+    refuse_varied(experiment_name, recipe, _given_fields())
+    progress = Progress(quiet)
+
+    def on_epochs(done: int, total: int) -> None:
+        progress(backend, {"event": "step", "phase": "experiment", "done": done, "total": total})
+
     with NamedFolder.claim("experiment", out, name, resume=resume) as folder:
         plan = plan_experiment(
             experiment_name,
             folder,
             backend,
-            take_recipe(options),
+            recipe,
             seeds=seeds,
             data=take_data_source(options),
             timeout=timeout,
             pythons=pythons,
         )
-        progress = Progress(quiet)
-
-        def on_epochs(done: int, total: int) -> None:
-            progress(
-                backend, {"event": "step", "phase": "experiment", "done": done, "total": total}
-            )
-
         with progress:
             try:
                 results, failed = run_experiment(
@@ -94,20 +117,30 @@ def experiment(
                 )
             except KeyboardInterrupt:
                 progress.close()
-                click.echo(
-                    f"\nFinished runs are kept in {folder.path}; "
-                    f"the same command with --name {folder.path.name} --resume continues.",
-                    err=True,
-                )
+                say_how_to_resume(folder.path, "runs")
                 raise
-        for (arm, seed), error in failed.items():
-            click.echo(f"'{arm}', seed {seed}, failed: {error}", err=True)
-        if results.seeds:
-            compared = compare_metrics(plan.experiment, results)
-            terminal = console()
-            terminal.print(results_table(plan, results, compared))
-            for line in remarks(plan, results, compared):
-                terminal.print(line, markup=False, highlight=False)
-            save_results(plan, results, compared)
-            terminal.print(f"Figure, table and runs: {folder.path}", markup=False, highlight=False)
-    sys.exit(1 if failed else 0)
+            progress.close()
+            status = 1 if failed else 0
+            for (arm, seed), error in failed.items():
+                click.echo(printable(f"'{arm}', seed {seed}, failed: {error}"), err=True)
+            if results.seeds:
+                compared = compare_metrics(plan.experiment, results)
+                OUTPUT.results, what = folder.path, "Figure, table and runs"
+                try:
+                    save_results(plan, results, compared)
+                except Exception as error:  # noqa: BLE001 - a figure must not cost the table
+                    click.echo(f"The figure and the table could not be saved: {error}", err=True)
+                    what, status = "Runs", 1
+                table = results_table(plan, results, compared)
+                show(table, remarks(plan, results, compared), f"{what}: {folder.path}")
+    sys.exit(status)
+
+
+def _given_fields() -> list[str]:
+    """The fields of the recipe that the command line sets, without those of the preset."""
+    context = click.get_current_context()
+    return [
+        field.name
+        for field in dataclasses.fields(Recipe)
+        if context.get_parameter_source(field.name) is ParameterSource.COMMANDLINE
+    ]

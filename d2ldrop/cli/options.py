@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
+from d2ldrop.cli.completion import Choice, complete_python
 from d2ldrop.core.recipe import PRESETS, Recipe
 from d2ldrop.data import DataSource
 from d2ldrop.data.dataset import DATASETS
 from d2ldrop.processes.environment import EXECUTIONS
 from d2ldrop.processes.interpreters import parse_pythons
+from d2ldrop.training.divergence import ON_DIVERGENCE
 from d2ldrop.training.layer_statistics import RECORDS
 
 TIMEOUT = "Seconds without a report after which a worker counts as hung."
@@ -29,13 +31,13 @@ def recipe_options(command: Command) -> Command:
         shown = "" if default is None else f"  [default: {default}]"
         command = click.option(
             f"--{field.name.replace('_', '-')}",
-            type=click.Choice(field.metadata["choices"]) if field.metadata["choices"] else kind,
+            type=Choice(field.metadata["choices"]) if field.metadata["choices"] else kind,
             nargs=2 if pair else 1,
             help=f"{field.metadata['about']}{shown}",
         )(command)
     return click.option(
         "--preset",
-        type=click.Choice(list(PRESETS)),
+        type=Choice(list(PRESETS)),
         default="d2l-zh",
         show_default=True,
         help="The numbers of the book's Chinese or English edition; other options override them.",
@@ -52,7 +54,7 @@ def data_options(command: Command) -> Command:
         ),
         click.option(
             "--dataset",
-            type=click.Choice(DATASETS),
+            type=Choice(DATASETS),
             default="auto",
             show_default=True,
             help="auto: Fashion-MNIST if it is there or can be downloaded, else the stand-in.",
@@ -67,6 +69,13 @@ def run_options(command: Command) -> Command:
     for option in (
         click.option("--resume", is_flag=True, help="Continue the run that --name names."),
         click.option(
+            "--on-divergence",
+            type=click.Choice(ON_DIVERGENCE),
+            default="continue",
+            show_default=True,
+            help="Continue a run whose loss is no longer finite to its end, or stop it.",
+        ),
+        click.option(
             "--device",
             default="cpu",
             show_default=True,
@@ -74,7 +83,7 @@ def run_options(command: Command) -> Command:
         ),
         click.option(
             "--record",
-            type=click.Choice(RECORDS),
+            type=Choice(RECORDS),
             multiple=True,
             help="Also record statistics of the hidden activations after each epoch.",
         ),
@@ -89,7 +98,7 @@ def worker_options(command: Command) -> Command:
         pythons_option,
         click.option(
             "--execution",
-            type=click.Choice(EXECUTIONS),
+            type=Choice(EXECUTIONS),
             default="default",
             show_default=True,
             help="fast: also set undocumented environment variables (PaddlePaddle only).",
@@ -135,6 +144,7 @@ def pythons_option(command: Command) -> Command:
         "pythons",
         multiple=True,
         metavar="BACKEND=PATH",
+        shell_complete=complete_python,
         callback=lambda _context, _option, items: parse_pythons(items),
         help="Run a backend with the Python interpreter of another environment. That environment "
         "must have d2ldrop and the framework.",
@@ -146,7 +156,7 @@ def implementation_option(choices: Sequence[str]) -> Callable[[Command], Command
     return click.option(
         "--impl",
         "implementation",
-        type=click.Choice(choices),
+        type=Choice(choices),
         help="The book's functions, or the framework's own layers, dropout and optimiser."
         "  [default: scratch]",
     )
@@ -161,5 +171,5 @@ def take_recipe(options: dict[str, Any]) -> Recipe:
 
 def take_data_source(options: dict[str, Any]) -> DataSource:
     """Take the data options out of ``options``. No images are searched yet."""
-    names = (field.name for field in dataclasses.fields(DataSource))
-    return DataSource(**{name: options.pop(name) for name in names})
+    given = {p: options.pop(p) for p in ("dataset", "data_dir", "train_size", "test_size")}
+    return DataSource(**given, quiet=click.get_current_context().params.get("quiet", False))

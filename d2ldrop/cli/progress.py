@@ -25,12 +25,14 @@ class Progress:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty()
+        self._begun = False
         self._bar: tqdm[Any] | None = None
         self._phase: tuple[str, str] | None = None
 
     def __call__(self, backend: str, event: dict[str, Any]) -> None:
         """Show one report."""
+        self._begun = True
         if self._quiet:
             return
         if event["event"] == "step":
@@ -72,7 +74,7 @@ class Progress:
             name: "nan" if value is None else f"{value:.4f}" for name, value in metrics.items()
         }
         if self._bar:
-            self._bar.set_postfix(numbers)
+            self._bar.set_postfix(_fitting(numbers, self._bar))
         else:
             self.say(
                 f"{title(backend)}: epoch {event['epoch']}: train loss {numbers['loss']}, "
@@ -83,8 +85,11 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Close the bar. After the work has begun, an error is no bad argument: exit status 1."""
         self.close()
+        if self._begun and isinstance(error, (OSError, ValueError)):
+            raise click.ClickException(str(error)) from error
 
     def say(self, line: str) -> None:
         """Write a line above the bar."""
@@ -97,10 +102,22 @@ class Progress:
         self._bar = self._phase = None
 
 
-def say_how_to_resume(folder: Path) -> None:
+def _fitting(numbers: dict[str, str], bar: tqdm[Any]) -> dict[str, str]:
+    """The numbers that fit beside a bar: tqdm would cut the last one."""
+    shown = dict(numbers)
+    used = len(bar.desc) + 2 * len(str(bar.total)) + len(" 100%|#| / [00:00]")
+    for name in ("acc", "loss"):
+        beside = sum(len(f", {key}={value}") for key, value in shown.items())
+        if bar.ncols and used + beside > bar.ncols:
+            del shown[name]
+    return shown
+
+
+def say_how_to_resume(folder: Path, what: str = "epochs") -> None:
     """After Ctrl-C: say what is kept, and how to continue."""
-    click.echo(
-        f"\nFinished epochs are kept in {folder}; "
-        f"the same command with --name {folder.name} --resume continues.",
-        err=True,
-    )
+    if folder.exists():
+        click.echo(
+            f"\nFinished {what} are kept in {folder}; "
+            f"the same command with --name {folder.name} --resume continues.",
+            err=True,
+        )

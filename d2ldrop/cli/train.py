@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import (
     data_options,
     implementation_option,
@@ -17,26 +18,32 @@ from d2ldrop.cli.options import (
     take_recipe,
     worker_options,
 )
+from d2ldrop.cli.output import OUTPUT
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.resume import as_refusal, resumable
+from d2ldrop.comparison.layout import printable
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.table import data_title
 from d2ldrop.frameworks import title
-from d2ldrop.processes.launcher import run_job
+from d2ldrop.processes.launcher import WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import shared_data
+from d2ldrop.training.divergence import diverged_after
 from d2ldrop.training.folder import NamedFolder
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
+from d2ldrop.training.outline import check_concise
 
 
 @click.command()
-@click.argument("backend")
+@click.argument("backend", shell_complete=complete_backend)
 @recipe_options
 @implementation_option(IMPLEMENTATIONS)
 @data_options
 @run_options
 @worker_options
 @place_options
+@resumable("run")
 def train(
     backend: str,
     implementation: str | None,
@@ -47,6 +54,7 @@ def train(
     timeout: float,
     quiet: bool,
     record: tuple[str, ...],
+    on_divergence: str,
     threads: int | None,
     execution: str,
     pythons: dict[str, str],
@@ -58,9 +66,13 @@ def train(
     worker.choose_backends([backend])
     variant = Variant(backend, implementation or "scratch")
     recipe = recipe_for(backend, recipe, variant.implementation)
+    if variant.implementation == "concise" and backend not in pythons:
+        check_concise(backend)
     with NamedFolder.claim("run", out, name, resume=resume) as named:
         folder = named.backend(variant.name)
-        planned = PlannedRun(backend, variant.implementation, recipe, record, worker, folder)
+        planned = PlannedRun(
+            backend, variant.implementation, recipe, record, worker, folder, on_divergence
+        )
         planned.refuse_other()
         data = source.load()
         planned.refuse_other(data)
@@ -73,12 +85,19 @@ def train(
                 progress.close()
                 say_how_to_resume(named.path)
                 raise
-        result = planned.read_result(data)
+            except WorkerFailedError as error:
+                raise as_refusal(error) from None
+            result = planned.read_result(data)
+    OUTPUT.results = folder.path
     last = result["epochs"][-1]
     loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"
+    version = printable(result["framework_version"])
     click.echo(
-        f"{title(variant.name)} {result['framework_version']} on {data_title(result)}: "
+        f"{title(variant.name)} {version} on {data_title(result)}: "
         f"after {last['epoch']} epochs train loss {loss}, "
         f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
     )
+    if (steps := result.get("diverged_after")) is not None:
+        ended = " and was stopped" if result["stopped_early"] else ""
+        click.echo(f"The run {diverged_after(steps)}{ended}: a smaller --lr prevents it.")
     click.echo(f"Results and weights: {folder.path}")

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from d2ldrop.backend import backend_names, install_hint, is_installed
+from d2ldrop.comparison.settings import executions_of
 from d2ldrop.core.recipe import Recipe
+from d2ldrop.processes.interpreters import check_backends
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.training.implementations import IMPLEMENTATIONS, recipe_for
+from d2ldrop.training.outline import check_concise
 
 IMPLEMENTATION_CHOICES = {
     "scratch": ("scratch",),
@@ -58,7 +61,7 @@ def plan_variants(
 
     Raises:
         ValueError: an unknown implementation, or one that does not support the recipe; a backend
-            or an interpreter that ``options.choose_backends`` rejects.
+            or an interpreter that ``check_backends`` rejects; an execution mode that none has.
         ModuleNotFoundError: a framework is not installed.
     """
     if implementation not in (None, *IMPLEMENTATION_CHOICES):
@@ -67,7 +70,9 @@ def plan_variants(
             f"got {implementation!r}"
         )
     begun = [Variant.named(name) for name in kept["backends"]] if kept else []
-    usable = options.choose_backends([*(one.backend for one in begun), *(backends or ())])
+    named = [*(one.backend for one in begun), *(backends or ())]
+    usable = check_backends(named, options.pythons)
+    executions_of(usable, options.execution)
     if begun and not backends and not implementation:
         return begun
     implementations = IMPLEMENTATION_CHOICES[implementation or "scratch"]
@@ -78,6 +83,8 @@ def plan_variants(
     ]
     for variant in asked:
         recipe_for(variant.backend, recipe, variant.implementation)
+        if variant.implementation == "concise" and variant.backend not in options.pythons:
+            check_concise(variant.backend)
     return list(dict.fromkeys([*begun, *asked]))
 
 

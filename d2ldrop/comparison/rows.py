@@ -19,6 +19,9 @@ def row_of_run(result: dict[str, Any]) -> dict[str, Any]:
         "train_accuracy": epochs[-1]["train_accuracy"],
         "test_accuracy": epochs[-1]["test_accuracy"],
         "peak_rss_bytes": result["peak_rss_bytes"],
+        "diverged_after": result.get("diverged_after"),  # an old file lacks both
+        "stopped_early": result.get("stopped_early", False),
+        "result_digest": result.get("digest"),
     }
 
 
@@ -26,5 +29,6 @@ def row_of_failure(error: Exception) -> dict[str, Any]:
     """The summary's entry of a run whose worker failed or whose results cannot be read."""
     message = str(error)
     if not isinstance(error, (WorkerFailedError, OSError, ValueError)):
-        message = f"{type(error).__name__}: {error}"  # the text alone may be 'epochs'
+        # The text alone says little, such as 'epochs'.
+        message = f"its results cannot be read: {type(error).__name__}: {error}"
     return {"status": "failed", "error": message}

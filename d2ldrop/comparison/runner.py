@@ -6,42 +6,37 @@ The result is ``out/name/summary.json``, beside the folders of the variants.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from d2ldrop.comparison.kept_results import KeptResults, versions_of_checks
 from d2ldrop.comparison.lockstep import (
     Check,
     Lockstep,
+    diverged_unlike_numpy,
     first_steps_job,
     plan_checks,
     reference_job,
 )
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
+from d2ldrop.comparison.request import OnVariantEvent, Request, ignore_event
 from d2ldrop.comparison.rows import row_of_failure, row_of_run
+from d2ldrop.comparison.settings import not_applied, settle
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset
 from d2ldrop.processes.jobs import Job
-from d2ldrop.processes.launcher import Event, run_job
+from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
-from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.scratch import scratch_folder
 from d2ldrop.processes.shared_data import SharedData, shared_data
+from d2ldrop.training.divergence import check_on_divergence
 from d2ldrop.training.folder import NamedFolder
-from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.layer_statistics import check_record
-from d2ldrop.training.saved_run import FORMAT
-from d2ldrop.version import __version__
-
-OnVariantEvent = Callable[[str, Event], None]
-"""Called with a variant's name, "torch" or "torch-concise", and a report of its worker."""
-
-
-def ignore_event(name: str, event: Event) -> None:
-    """Do nothing: the default of ``on_event``."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,6 +61,7 @@ def compare_backends(
     pythons: Mapping[str, str] | None = None,
     resume: bool = False,
     record: Sequence[str] = (),
+    on_divergence: str = "continue",
     threads: int | None = None,
     execution: str = "default",
     on_event: OnVariantEvent = ignore_event,
@@ -91,14 +87,15 @@ def compare_backends(
         resume: continue the run ``name``: keep finished runs, continue interrupted ones, and add
             those that ``backends`` or ``implementation`` request.
         record: additional statistics of each run, as in ``train``.
+        on_divergence: "continue" or "stop" when a run diverges, as in ``train``.
         threads: threads of each framework's pools (see ``WorkerOptions``).
         execution: "default", or "fast" for a framework that has it.
-        on_event: called with a variant's name, "torch" or "torch-concise", and each report of its
-            worker.
+        on_event: called with each report of a worker (see ``OnVariantEvent``).
 
     Returns:
-        The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep. If
-        a worker fails, its entry says so; no exception is raised.
+        The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep,
+        which includes that they diverge if and only if NumPy does. If a worker fails, its entry
+        says so; no exception is raised.
 
     Raises:
         ValueError, TypeError, ImportError, DataError: a bad argument; no work has started.
@@ -108,12 +105,15 @@ def compare_backends(
     """
     recipe = Recipe() if recipe is None else recipe
     options = WorkerOptions(device, threads, execution, timeout, pythons or {})
-    record = check_record(record)
+    record, on_divergence = check_record(record), check_on_divergence(on_divergence)
     check_positive(lockstep_steps, "lockstep_steps")
     source = DataSource(data) if isinstance(data, str) else data
     with NamedFolder.claim("comparison", out, name, resume=resume) as folder:
         variants = plan_variants(folder.read(), backends, recipe, implementation, options)
-        asked = Request(folder, recipe, record, options, resume, on_event)
+        asked = Request(folder, recipe, record, on_divergence, options, resume, on_event)
+        folder.refuse_other(asked.identity(None))
+        names = list(dict.fromkeys(variant.backend for variant in variants))
+        asked = replace(asked, each=settle(names, options))
         asked.refuse_other_runs(variants)
         dataset = as_dataset(source)
         asked.refuse_other_runs(variants, dataset)
@@ -121,50 +121,9 @@ def compare_backends(
         checks = plan_checks(recipe, variants, lockstep_steps, whole)
         left_out = {} if backends else missing_backends(variants)
         with shared_data(dataset) as shared, scratch_folder() as scratch:
-            comparison = Comparison(asked, dataset, shared, scratch, checks, left_out)
+            kept = asked.kept(variants, checks)
+            comparison = Comparison(asked, dataset, shared, scratch, checks, left_out, kept)
             return comparison.run(variants)
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments of a comparison, after all checks."""
-
-    folder: NamedFolder
-    recipe: Recipe
-    record: tuple[str, ...]
-    options: WorkerOptions
-    resume: bool
-    on_event: OnVariantEvent
-
-    def identity(self, data: Dataset | None) -> dict[str, Any]:
-        """The fields that decide the comparison's results; without ``data``, those known so far."""
-        values: dict[str, Any] = {
-            "recipe": self.recipe.to_dict(),
-            "record": list(self.record),
-            "device": self.options.device,
-            "threads": self.options.threads,
-            "execution": self.options.execution,
-        }
-        if data is not None:
-            values |= data.identity
-        return values
-
-    def refuse_other_runs(self, variants: Sequence[Variant], data: Dataset | None = None) -> None:
-        """Raise ValueError if the folder holds another comparison, or another run of a variant."""
-        self.folder.refuse_other(self.identity(data))
-        for variant in variants:
-            self.planned_run(variant).refuse_other(data)
-
-    def planned_run(self, variant: Variant) -> PlannedRun:
-        """The training of a variant."""
-        return PlannedRun(
-            variant.backend,
-            variant.implementation,
-            recipe_for(variant.backend, self.recipe, variant.implementation),
-            self.record,
-            self.options,
-            self.folder.backend(variant.name),
-        )
 
 
 @dataclass
@@ -178,8 +137,9 @@ class Comparison:
         scratch: a folder for the weights of the lockstep checks.
         checks: the lockstep checks.
         left_out: the backends that are missing here, and how to install each.
+        kept: what an earlier summary has measured already.
         rows: each variant's entry in the summary.
-        lockstep: the results of ``checks``; empty if NumPy's reference run failed.
+        lockstep: the results of ``checks``; only kept ones if NumPy's reference run failed.
         problem: why the reference run failed, if it did.
     """
 
@@ -189,6 +149,7 @@ class Comparison:
     scratch: Path
     checks: list[Check]
     left_out: dict[str, str]
+    kept: KeptResults
     rows: dict[Variant, dict[str, Any]] = field(default_factory=dict)
     lockstep: list[Lockstep] = field(default_factory=list)
     problem: str | None = None
@@ -196,35 +157,54 @@ class Comparison:
     def run(self, variants: Sequence[Variant]) -> dict[str, Any]:
         """Run the reference and every variant; write the summary and return it.
 
+        The summary is also written before and after each variant.
+
         Raises:
             Interrupted: Ctrl-C; the summary is written.
         """
-        self.rows = {variant: {"status": "not run"} for variant in variants}
+        not_run = {variant: {"status": "not run"} for variant in variants}
+        self.rows = {**not_run, **self.kept.rows}
+        self.lockstep = list(self.kept.lockstep.values())
+        folder = self.asked.folder
         try:
+            folder.write(self._summary())
             self._run_reference()
             for variant in variants:
+                if variant in self.kept.rows:
+                    continue
                 self.rows[variant] = {"status": "interrupted"}
                 self.rows[variant] = self._run_variant(variant)
                 if self.rows[variant]["status"] == "ok":
                     self._measure(variant)
+                with suppress(OSError):  # the last write reports a full disk
+                    folder.write(self._summary())
         except KeyboardInterrupt:
-            raise Interrupted(self._write_summary()) from None
-        return self._write_summary()
+            raise Interrupted(self._write_last_summary()) from None
+        return self._write_last_summary()
 
     def _run_reference(self) -> None:
-        """Take NumPy's own steps, and measure the yardstick of each check."""
-        job = reference_job(self.checks, self.shared, self.scratch)
-        log = self.asked.folder.path / "lockstep.log"
+        """Measure the yardsticks of the checks that are not kept."""
         try:
-            self._run_job(job, job.backend, log)
-            self.lockstep = [check.measure_yardstick(self.scratch) for check in self.checks]
+            found = self._yardsticks(self.kept.checks_to_do(self.checks))
+            if self.kept.contradicts(found):  # NumPy computes differently here than then
+                self.kept = KeptResults()
+                found = self._yardsticks(self.checks)
+            self.lockstep = self.kept.combined(self.checks, found)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
             self.problem = f"NumPy's reference run failed: {row_of_failure(error)['error']}"
+
+    def _yardsticks(self, checks: Sequence[Check]) -> dict[str, Lockstep]:
+        """Take NumPy's own steps of ``checks``; return their yardsticks by ``Check.what``."""
+        if not checks:
+            return {}
+        job = reference_job(checks, self.shared, self.scratch)
+        self._run_job(job, job.backend, self.asked.folder.path / "lockstep.log")
+        return {check.what: check.measure_yardstick(self.scratch) for check in checks}
 
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
         """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
         asked, planned = self.asked, self.asked.planned_run(variant)
-        device = asked.options.device
+        device = planned.options.device
         steps = first_steps_job(variant, self.checks, self.shared, self.scratch, device)
         training = planned.job(self.shared, resume=asked.resume)
         try:
@@ -237,12 +217,13 @@ class Comparison:
     def _measure(self, variant: Variant) -> None:
         """Measure how far the variant is from NumPy in each of its checks."""
         trained = self.asked.folder.backend(variant.name).weights
+        diverged = self.rows[variant]["diverged_after"]
+        measured = {one.what: one for one in self.lockstep}
         try:
-            # Without a reference there are no results to add to.
-            for check, found in zip(self.checks, self.lockstep, strict=False):
-                if variant in check.variants:
-                    difference = check.difference(self.scratch, variant, trained)
-                    found.differences[variant.name] = difference
+            for check in self.checks:
+                found = measured.get(check.what)  # None: no reference
+                if found and variant in check.variants:
+                    check.measure(found, self.scratch, variant, trained, diverged)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
             self.rows[variant] = self._failed(variant, error)
 
@@ -254,30 +235,36 @@ class Comparison:
 
     def _run_job(self, job: Job, name: str, log: Path) -> None:
         asked = self.asked
-        run_job(job, asked.options, lambda event: asked.on_event(name, event), log=log)
+        options = asked.each.get(job.backend, asked.options)  # NumPy need not have a row
+        run_job(job, options, lambda event: asked.on_event(name, event), log=log)
 
-    def _write_summary(self) -> dict[str, Any]:
+    def _write_last_summary(self) -> dict[str, Any]:
+        """Write the summary and return it, even if the disk is full."""
+        summary = self._summary()
+        try:
+            return self.asked.folder.write(summary)
+        except OSError as error:
+            warnings.warn(f"the summary is not saved: {error}", stacklevel=2)
+            return {**summary, "ok": False}
+
+    def _summary(self) -> dict[str, Any]:
         folder = self.asked.folder
         rows = {variant.name: row for variant, row in self.rows.items()}
-        in_lockstep = bool(self.lockstep) and all(
+        unlike = diverged_unlike_numpy(rows, self.asked.recipe)
+        in_lockstep = not (unlike or self.problem or not self.lockstep) and all(
             check.holds(variant) for check in self.lockstep for variant in check.variants
         )
-        summary = {
-            "format": FORMAT,
+        return {
             "name": folder.path.name,
             "folder": str(folder.path),
-            "d2ldrop_version": __version__,
+            **versions_of_checks(),
             "machine": machine(),
             **self.asked.identity(self.data),
             "backends": rows,
             "left_out": self.left_out,
+            "not_applied": not_applied(self.asked.options, self.asked.each),
             "lockstep": [check.to_dict() for check in self.lockstep],
             "problem": self.problem,
+            "diverged_unlike_numpy": unlike,
             "ok": in_lockstep and all(row["status"] == "ok" for row in rows.values()),
         }
-        try:
-            folder.write(summary)
-        except OSError as error:  # a full disk: the caller still gets the summary
-            warnings.warn(f"the summary is not saved: {error}", stacklevel=2)
-            summary["ok"] = False
-        return summary

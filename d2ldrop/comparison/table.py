@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import math
-import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
+from d2ldrop.comparison.layout import Column, FittedTable, printable
 from d2ldrop.comparison.lockstep import LIMIT, WHOLE_RUN
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.frameworks import title
+from d2ldrop.training.divergence import diverged_after
+
+SMALLER_LR = "A smaller lr (--lr) prevents it."
+
+COLUMNS = (
+    Column("backend", wraps=True),
+    Column("version", hide=2),
+    Column("s/epoch", right=True, hide=4),
+    Column("train loss", right=True, hide=5),
+    Column("train acc", right=True, hide=3),
+    Column("test acc", right=True),
+    Column("peak MB", right=True, hide=1),
+)
+"""The columns before those of the lockstep checks; a failed row has its status under "version"."""
 
 
-def console() -> Console:
-    """A console on stdout, with 120 columns if the output is piped."""
-    return Console(width=None if sys.stdout and sys.stdout.isatty() else 120)
-
-
-def comparison_table(summary: dict[str, Any]) -> Table:
+def comparison_table(summary: dict[str, Any]) -> FittedTable:
     """The table of a summary: one row per variant."""
-    table = Table(title=table_title(summary), title_justify="left")
-    table.add_column("backend")
-    table.add_column("version")
-    table.add_column("s/epoch", justify="right")
-    table.add_column("train loss", justify="right")
-    table.add_column("train acc", justify="right")
-    table.add_column("test acc", justify="right")
-    table.add_column("peak MB", justify="right")
+    columns = list(COLUMNS)
+    if any(row["status"] != "ok" for row in summary["backends"].values()):
+        columns[1] = Column("version")
     # Each variant has one check of the first steps: concise ones without noise, others with noise.
-    columns = [
-        [check for check in summary["lockstep"] if check["what"].startswith(what)]
+    checks = [
+        found
         for what in ("first steps", WHOLE_RUN)
+        if (found := [check for check in summary["lockstep"] if check["what"].startswith(what)])
     ]
-    for checks in filter(None, columns):
-        table.add_column(f"|ΔW| at step {checks[0]['steps']:,}", justify="right")
+    columns += [
+        Column(f"|ΔW| at step {found[0]['steps']:,}", right=True, wraps=True) for found in checks
+    ]
+    table = FittedTable(table_title(summary), columns)
     for name, row in summary["backends"].items():
-        differences = (_difference(checks, name) for checks in filter(None, columns))
-        table.add_row(title(name), *_cells(row), *differences)
+        table.add_row(title(name), *_cells(row), *(_difference(found, name) for found in checks))
     return table
 
 
@@ -86,17 +91,23 @@ def _list(values: list[float]) -> str:
     return "/".join(f"{value:g}" for value in values)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any]) -> list[str | Text]:
     if row["status"] != "ok":
-        return [f"[bold red]{row['status']}[/]", *[""] * 5]
+        return [Text(printable(row["status"]), style="bold red"), *[""] * 5]
     return [
-        escape(row["framework_version"]),
+        row["framework_version"],
         f"{row['seconds_per_epoch']:.2f}",
-        f"{or_nan(row['train_loss']):.4f}",
+        _train_loss(row),
         f"{row['train_accuracy']:.4f}",
         f"{row['test_accuracy']:.4f}",
         f"{row['peak_rss_bytes'] / 1e6:,.0f}",
     ]
+
+
+def _train_loss(row: dict[str, Any]) -> str | Text:
+    if (steps := row.get("diverged_after")) is not None:
+        return Text(diverged_after(steps), style="bold yellow")
+    return f"{or_nan(row['train_loss']):.4f}"
 
 
 def or_nan(value: float | None) -> float:
@@ -104,36 +115,35 @@ def or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _difference(checks: list[dict[str, Any]], row: str) -> str:
+def _difference(checks: list[dict[str, Any]], row: str) -> Text:
     for check in checks:
         if row in check["difference"]:
-            text = f"{or_nan(check['difference'][row]):.1e}"
-            return text if check["in_lockstep"][row] else f"[bold red]{text} APART[/]"
-    return ""
+            diverged = check.get("diverged_after", {}).get(row) is not None
+            text = "diverged" if diverged else f"{or_nan(check['difference'][row]):.1e}"
+            if check["in_lockstep"][row]:
+                return Text(text)
+            return Text(f"{text} APART", style="bold red")
+    return Text()
 
 
 def remarks(summary: dict[str, Any]) -> list[str]:
     """The lines below the table: the lockstep checks, what is missing, what failed and why."""
     lines = []
     for check in summary["lockstep"]:
-        measured = [row for row in check["in_lockstep"] if row in check["difference"]]
-        apart = [title(row) for row in measured if not check["in_lockstep"][row]]
-        verdict = f"NOT in lockstep: {', '.join(apart)}" if apart else "all in lockstep"
-        if missing := [title(row) for row in check["in_lockstep"] if row not in measured]:
-            verdict += f" (not measured: {', '.join(missing)})"
-        what = "Concise, without noise: after" if "without noise" in check["what"] else "After"
-        lines.append(
-            f"{what} {check['steps']:,} steps in float64 {verdict}: largest difference of a weight "
-            f"from NumPy's, at most {check['limit']:.1e} (NumPy differs by "
-            f"{check['yardstick']:.1e} from itself after a nudge of one rounding error)."
-        )
-        if check["yardstick"] > LIMIT:
-            lines.append(
-                "That is chaos: on any framework, rounding alone decides where such a run ends. "
-                "A smaller lr (--lr) prevents it."
-            )
+        lines += _remarks_on(check)
+    if unlike := summary.get("diverged_unlike_numpy"):
+        numpys = summary["backends"]["numpy"]["diverged_after"]
+        ended = "did not diverge" if numpys is None else diverged_after(numpys)
+        lines.append(f"NumPy's training {ended}, unlike the training of {_titles(unlike)}.")
     lines += [
         f"Left out: {title(name)} ({why})" for name, why in summary.get("left_out", {}).items()
+    ]
+    instead = {"device": "cpu", "execution": "default"}
+    lines += [
+        f"--{setting} {summary[setting]} does not apply to {_titles(rows)}: "
+        f"{instead[setting]} instead."
+        for setting, rows in summary.get("not_applied", {}).items()
+        if rows
     ]
     if summary["problem"]:
         lines.append(summary["problem"])
@@ -142,4 +152,60 @@ def remarks(summary: dict[str, Any]) -> list[str]:
         for backend, row in summary["backends"].items()
         if "error" in row
     ]
+    return [printable(line) for line in lines]
+
+
+def _remarks_on(check: dict[str, Any]) -> list[str]:
+    """The lines about one lockstep check; rows that did not get so far are not measured."""
+    measured = [row for row in check["in_lockstep"] if row in check["difference"]]
+    apart = [row for row in measured if not check["in_lockstep"][row]]
+    missing = _titles(row for row in check["in_lockstep"] if row not in measured)
+    what = "Concise, without noise: " if "without noise" in check["what"] else ""
+    begin = f"{what}after {check['steps']:,} steps in float64"
+    if not measured:
+        return [_sentence(f"{begin} nothing is compared: {missing} did not get so far.")]
+    unmeasured = f" (not measured: {missing})" if missing else ""
+    verdict = f"NOT in lockstep: {', '.join(_how_it_ended(check, row) for row in apart)}"
+    if (numpys := check.get("numpy_diverged_after")) is not None:
+        alike = [row for row in measured if row not in [*apart, "numpy"]]
+        return [
+            _sentence(
+                f"{what}in float64 NumPy {diverged_after(numpys)} (its loss is no longer finite)"
+                f"{f', and so did {_titles(alike)}' if alike else ''}{unmeasured}. "
+                f"{f'{verdict}. ' if apart else ''}{SMALLER_LR}"
+            )
+        ]
+    if not apart:
+        verdict = f"{_titles(measured) if missing else 'all'} in lockstep"
+    size = f"differs by {or_nan(check['yardstick']):.1e} from itself"
+    if check["yardstick"] == math.inf:
+        size = "diverges"
+    lines = [
+        _sentence(
+            f"{begin} {verdict}{unmeasured}: largest difference of a weight from NumPy's, at most "
+            f"{check['limit']:.1e} (NumPy {size} after a nudge of one rounding error)."
+        )
+    ]
+    if check["yardstick"] > LIMIT:
+        lines.append(
+            "That is chaos: on any framework, rounding alone decides where such a run ends. "
+            f"{SMALLER_LR}"
+        )
     return lines
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _how_it_ended(check: dict[str, Any], row: str) -> str:
+    """The name of a variant that is not in lockstep, and whether it diverged."""
+    steps = check.get("diverged_after", {}).get(row)
+    if steps is not None:
+        return f"{title(row)} ({diverged_after(steps)})"
+    numpy_diverged = check.get("numpy_diverged_after") is not None
+    return title(row) + (" (did not diverge)" if numpy_diverged else "")
+
+
+def _titles(rows: Iterable[str]) -> str:
+    return ", ".join(title(row) for row in rows)

@@ -19,7 +19,7 @@ Labels = npt.NDArray[np.uint8]
 
 
 class Loader(Generic[Batch]):
-    """Batches of images and labels; each iteration yields all of them once.
+    """Batches of images and labels. Each iteration yields every batch once.
 
     ``to_batch`` takes the images of a batch, float32 (n, height, width) in [0, 1], and its labels
     (n,). ``permutation`` returns a new order of n images; None keeps the order.

@@ -64,7 +64,7 @@ def load_data_fashion_mnist(
 
 @use_np
 def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
-    """Take a step of minibatch SGD on gradients of a sum of losses."""
+    """Take a step of minibatch SGD with the gradients of a sum of losses."""
     for param in params:
         param -= lr / batch_size * param.grad
 

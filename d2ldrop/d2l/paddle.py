@@ -58,7 +58,7 @@ def load_data_fashion_mnist(
 
 
 def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
-    """Take a step of minibatch SGD on gradients of a sum of losses, then set them to 0."""
+    """Take a step of minibatch SGD with the gradients of a sum of losses, then set them to 0."""
     with paddle.no_grad():
         for param in params:
             if param.grad is not None:  # None: the loss does not depend on param

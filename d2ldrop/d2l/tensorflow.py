@@ -52,7 +52,7 @@ def load_data_fashion_mnist(
 
 
 def sgd(params: Iterable[Any], grads: Iterable[Array], lr: float, batch_size: int) -> None:
-    """Take a step of minibatch SGD on gradients of a sum of losses."""
+    """Take a step of minibatch SGD with the gradients of a sum of losses."""
     for param, grad in zip(params, grads, strict=True):
         param.assign_sub(lr / batch_size * grad)
 

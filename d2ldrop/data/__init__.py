@@ -8,7 +8,8 @@ from d2ldrop.data.dataset import (
     load_data,
     to_network,
 )
-from d2ldrop.data.fashion_mnist import DataError, DataNotFoundError
+from d2ldrop.data.fashion_mnist import DataNotFoundError
+from d2ldrop.data.idx import DataError
 
 __all__ = [
     "DataError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -73,6 +73,7 @@ class DataSource:
         data_dir: a folder that holds the four files; only this folder is searched.
         train_size: use the first ``train_size`` training images only.
         test_size: use the first ``test_size`` test images only.
+        quiet: show no progress while downloading. Sources that differ in this alone are equal.
 
     Raises:
         TypeError: a size is not an integer.
@@ -83,6 +84,7 @@ class DataSource:
     data_dir: str | os.PathLike[str] | None = None
     train_size: int | None = None
     test_size: int | None = None
+    quiet: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse bad arguments before anything is searched or downloaded."""
@@ -108,7 +110,8 @@ class DataSource:
         if self.dataset == "stand-in":
             return self._stand_in()
         try:
-            arrays = read_fashion_mnist(find_fashion_mnist(self.data_dir) or download())
+            folder = find_fashion_mnist(self.data_dir) or download(quiet=self.quiet)
+            arrays = read_fashion_mnist(folder)
         except DataNotFoundError as error:
             if self.dataset == "fashion-mnist":
                 raise
@@ -137,6 +140,7 @@ def load_data(
     data_dir: str | os.PathLike[str] | None = None,
     train_size: int | None = None,
     test_size: int | None = None,
+    quiet: bool = False,
 ) -> Dataset:
     """Load Fashion-MNIST or its stand-in.
 
@@ -146,7 +150,7 @@ def load_data(
 
     Arguments and errors are those of ``DataSource`` and ``DataSource.load``.
     """
-    return DataSource(dataset, data_dir, train_size, test_size).load()
+    return DataSource(dataset, data_dir, train_size, test_size, quiet).load()
 
 
 def as_dataset(data: Dataset | DataSource | str) -> Dataset:

@@ -2,88 +2,123 @@
 
 from __future__ import annotations
 
-import sys
+import io
+import os
+import platform
+import shutil
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from d2ldrop.data.fashion_mnist import (
-    FILES,
-    DataError,
-    DataNotFoundError,
-    IdxFile,
-    cache_dir,
-    find_file,
-    read_file,
-)
+from d2ldrop.core.files import write_bytes
+from d2ldrop.data.download_progress import DownloadProgress
+from d2ldrop.data.fashion_mnist import FILES, DataNotFoundError, cache_dir, find_file
+from d2ldrop.data.idx import DataError, IdxFile, read_idx
+from d2ldrop.data.mirror import PATIENCE, Patience, fetch
 
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
-CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds
 ATTEMPTS = 2  # per mirror
+PRIVATE = ".download-"
+"""A temporary folder in the cache: this prefix, the host's name, the process id, some letters."""
+OLD = 3600
+"""Seconds after which a temporary folder belongs to nobody: writing a file takes far less."""
 
 
-def download(mirrors: Sequence[str] | None = None) -> Path:
+def download(
+    mirrors: Sequence[str] | None = None, *, quiet: bool = False, patience: Patience = PATIENCE
+) -> Path:
     """Fetch the files that the user's cache lacks; return the cache's folder.
 
     Only complete and verified files enter the cache. Each of ``mirrors`` (MIRRORS if not given) is
-    tried up to twice.
+    tried up to twice, but a slow one only once. Progress goes to stderr, unless ``quiet``.
 
     Raises:
         DataNotFoundError: no mirror has a good copy, or the cache cannot be written. The message
             gives the answer of each mirror.
     """
     folder = cache_dir()
+    order = [*(mirrors or MIRRORS)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(folder)
         for file in FILES:
             if find_file(folder, file) is None:
-                _fetch(file, folder, mirrors or MIRRORS)
+                with DownloadProgress(quiet) as progress:
+                    content = _from_any(order, file, patience, progress)
+                _save(content, folder, f"{file.name}.gz")
     except OSError as error:
         raise DataNotFoundError(f"{folder} cannot be written: {error}") from error
     return folder
 
 
-def _fetch(file: IdxFile, folder: Path, mirrors: Sequence[str]) -> None:
-    """Download one file from the first mirror that has a good copy."""
-    import pooch
-    import requests
+def _from_any(
+    order: list[str], file: IdxFile, patience: Patience, progress: DownloadProgress
+) -> bytes:
+    """The gzipped file from the first mirror that has a good copy.
 
+    Mirrors that fail move to the end of ``order``, so that the next file does not wait for them.
+    """
     failures = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
-        partial = Path(temporary) / f"{file.name}.gz"
-        fetch = pooch.HTTPDownloader(
-            progressbar=sys.stderr is not None and sys.stderr.isatty(),
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-        )
-        for mirror in [*mirrors] * ATTEMPTS:
+    mirrors = [*order]
+    for _ in range(ATTEMPTS):
+        again = []
+        for mirror in mirrors:
+            began = time.monotonic()
             try:
-                fetch(f"{mirror}{file.name}.gz", str(partial), None)
-                read_file(partial, file)
-            except (requests.RequestException, OSError, DataError) as error:
-                failures.append(f"{mirror}: {_reason(error)}")
+                progress.start(f"{file.name}.gz", mirror, file.packed_size)
+                url = f"{mirror}{file.name}.gz"
+                content = fetch(url, file.packed_size, patience, progress.update)
+                read_idx(io.BytesIO(content), file)
+            except DataError as error:
+                failures.append(f"{mirror}: {error}")
+                order.remove(mirror)
+                order.append(mirror)
+                if time.monotonic() - began < patience.seconds:
+                    again.append(mirror)
             else:
-                partial.replace(folder / partial.name)
-                return
+                return content
+        mirrors = again
     raise DataNotFoundError(
         f"{file.name} could not be downloaded: " + "; ".join(dict.fromkeys(failures))
     )
 
 
-def _reason(error: Exception) -> str:
-    """The reason why a mirror failed, in a few words."""
-    import requests
+def _save(content: bytes, folder: Path, name: str) -> None:
+    """Write a file into the cache, completely or not at all."""
+    prefix = f"{PRIVATE}{platform.node()}-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(dir=folder, prefix=prefix) as private:
+        partial = Path(private) / name
+        write_bytes(partial, content)
+        partial.replace(folder / name)
 
-    match error:
-        case requests.Timeout():
-            return "timed out"
-        case requests.ConnectionError():
-            return "no connection"
-        case requests.HTTPError():
-            return str(error).partition(" for url")[0]  # 404 Client Error: Not Found
-        case DataError():
-            return str(error).partition(": ")[2].partition(". The file is not changed")[0]
-    return f"{type(error).__name__}: {error}"
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes have left: old folders, and those of dead processes."""
+    for path in folder.glob(f"{PRIVATE}*"):
+        with suppress(OSError):  # another process may have removed it
+            if time.time() - path.lstat().st_mtime > OLD or _owner_is_dead(path.name):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _owner_is_dead(name: str) -> bool:
+    """Whether a temporary folder was made on this host, by a process that no longer runs."""
+    host, _, rest = name.removeprefix(PRIVATE).rpartition("-")[0].rpartition("-")
+    # On Windows, os.kill would end the process.
+    if host != platform.node() or not rest.isdecimal() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False

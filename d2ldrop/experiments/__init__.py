@@ -14,27 +14,31 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from d2ldrop.core.suggestions import did_you_mean
 from d2ldrop.experiments.engine.definition import Arm, Experiment, Setting
 from d2ldrop.experiments.engine.results import Results
 
-__all__ = ["NAMES", "Arm", "Experiment", "Results", "Setting", "find_experiment"]
+__all__ = ["ABOUT", "NAMES", "Arm", "Experiment", "Results", "Setting", "find_experiment"]
 
-NAMES = (
-    "swap-dropout",
-    "more-epochs",
-    "activation-variance",
-    "test-time",
-    "weight-decay",
-    "dropconnect",
-    "own-noise",
-    "rate-sweep",
-    "data-size",
-    "features",
-    "max-norm",
-    "early-late",
-    "float32-chaos",
-)
-"""The names of all experiments: exercises 1 to 7, then the classical figures."""
+ABOUT = {
+    "swap-dropout": "What if the two hidden layers swap their dropout?",
+    "more-epochs": "What happens after five times as many epochs?",
+    "activation-variance": "How does the variance of the activations evolve?",
+    "test-time": "Why is dropout not left on at test time?",
+    "weight-decay": "Do the effects of dropout and weight decay add up?",
+    "dropconnect": "What if training drops weights, not activations?",
+    "own-noise": "Is another noise better than dropout?",
+    "rate-sweep": "How does the error depend on p and on the width?",
+    "data-size": "How does the effect depend on the number of images?",
+    "features": "Which features does the first layer learn?",
+    "max-norm": "What does a bound on the norm of the weights add?",
+    "early-late": "When should dropout be on: always, early or late?",
+    "float32-chaos": "Do two frameworks diverge in float32 and in float64?",
+}
+"""One line about each experiment: exercises 1 to 7, then the classical figures."""
+
+NAMES = tuple(ABOUT)
+"""The names of all experiments."""
 
 
 def find_experiment(name: str) -> Experiment:
@@ -44,7 +48,8 @@ def find_experiment(name: str) -> Experiment:
         ValueError: no experiment has this name.
     """
     if name not in NAMES:
-        raise ValueError(f"experiment must be one of {', '.join(NAMES)}, got {name!r}")
+        hint = did_you_mean(str(name), NAMES)
+        raise ValueError(f"experiment must be one of {', '.join(NAMES)}, got {name!r}{hint}")
     module = import_module(f"{__name__}.catalogue.{name.replace('-', '_')}")
     experiment: Experiment = module.EXPERIMENT
     return experiment

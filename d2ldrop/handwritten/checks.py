@@ -40,7 +40,9 @@ def check_rng(rng: object) -> None:
     """Accept NumPy's generators, ``numpy.random`` and any object with a similar ``random``."""
     # random.Random has a random() too, but it takes no shape.
     if not callable(getattr(rng, "random", None)) or isinstance(rng, random.Random):
-        raise TypeError(f"rng must be numpy.random.default_rng(0) or the like, got {rng!r}")
+        raise TypeError(
+            f"rng must be a NumPy generator such as numpy.random.default_rng(0), got {rng!r}"
+        )
 
 
 def check_sizes(sizes: Sequence[int], argument: str, expected: str, count: int) -> list[int]:
@@ -61,7 +63,7 @@ def check_array(value: object, argument: str, shape: tuple[int | str, int | str]
     if value.ndim != 2 or any(
         n != k if isinstance(n, int) else k == 0 for n, k in zip(shape, value.shape, strict=True)
     ):
-        expected = f"({shape[0]}, {shape[1]})" + (", none of them 0" if 0 in value.shape else "")
+        expected = f"({shape[0]}, {shape[1]})" + (" with sizes above 0" if 0 in value.shape else "")
         raise ValueError(f"{argument} must have shape {expected}, got {value.shape}")
     if not np.isfinite(value).all():
         raise ValueError(f"{argument} must be finite, got {value[~np.isfinite(value)][0]}")
@@ -72,7 +74,7 @@ def check_labels(Y: Array, m: int) -> Array:
     """Return ``Y`` if it is (1, m) and each label is 0 or 1."""
     Y = check_array(Y, "Y", (1, m))
     if not ((Y == 0) | (Y == 1)).all():
-        raise ValueError(f"Y must hold labels 0 and 1 alone, got {Y[(Y != 0) & (Y != 1)][0]}")
+        raise ValueError(f"Y must hold only the labels 0 and 1, got {Y[(Y != 0) & (Y != 1)][0]}")
     return Y
 
 
@@ -93,7 +95,7 @@ def check_network(
     X = check_array(X, "X", ("n_x", "m"))
     check_keys(parameters, argument, PARAMETERS)
     if "W4" in parameters:
-        raise ValueError(f"{argument} must be those of three layers, got a W4")
+        raise ValueError(f"{argument} must belong to three layers, got W4 too")
     values, n = [], X.shape[0]
     for layer in (1, 2, 3):
         rows = 1 if layer == 3 else f"n_{layer}"

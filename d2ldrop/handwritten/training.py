@@ -38,7 +38,7 @@ def initialize_parameters(layer_sizes: Sequence[int], *, seed: int) -> dict[str,
     """
     sizes = check_sizes(layer_sizes, "layer_sizes", "(n_x, n_1, n_2, 1)", 4)
     if sizes[3] != 1:
-        raise ValueError(f"layer_sizes must end in 1, the one probability, got {sizes[3]}")
+        raise ValueError(f"layer_sizes must end in 1, the number of outputs, got {sizes[3]}")
     rng = np.random.default_rng((check_word(seed, "seed"), 1))
     parameters: dict[str, Array] = {}
     for layer, (n_in, n_out) in enumerate(pairwise(sizes), start=1):

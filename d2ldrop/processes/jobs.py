@@ -21,12 +21,14 @@ from safetensors.numpy import save_file
 
 from d2ldrop.backend import get_backend
 from d2ldrop.core.arrays import Weights
+from d2ldrop.core.files import write_json
 from d2ldrop.core.randomness import initial_weights, nudged
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.processes.shared_data import SharedData
-from d2ldrop.training.loop import evaluate, train, weights_after
+from d2ldrop.training.loop import evaluate, train
 from d2ldrop.training.run import EpochResult
-from d2ldrop.training.saved_run import load_weights
+from d2ldrop.training.saved_arrays import load_weights
+from d2ldrop.training.steps import take_steps
 
 SECONDS_BETWEEN_REPORTS = 0.1
 
@@ -105,6 +107,7 @@ class TrainJob(Job):
     device: str = "cpu"
     resume: bool = False
     record: tuple[str, ...] = ()
+    on_divergence: str = "continue"
 
     def run(self, emit: Emit) -> None:
         """Train."""
@@ -121,6 +124,7 @@ class TrainJob(Job):
             folder=self.folder,
             resume=self.resume,
             record=self.record,
+            on_divergence=self.on_divergence,
             on_step=step_reporter(emit, "train"),
             on_epoch=on_epoch,
         )
@@ -160,10 +164,18 @@ class LockstepSteps:
     implementation: str = "scratch"
     nudge: int | None = None
 
+    @property
+    def divergence(self) -> Path:
+        """The file that says whether the training diverged: ``{"diverged_after": N or null}``."""
+        return self.out.with_suffix(".json")
+
 
 @dataclass(frozen=True)
 class LockstepJob(Job):
-    """Take the steps of several lockstep checks and save the weights; reports "step"."""
+    """Take the steps of several lockstep checks and save the weights; reports "step".
+
+    A training that diverges takes no more steps.
+    """
 
     shared: SharedData
     runs: tuple[LockstepSteps, ...]
@@ -178,7 +190,7 @@ class LockstepJob(Job):
             weights: Weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
             if run.nudge is not None:
                 weights = nudged(weights, recipe.seed, run.nudge)
-            weights = weights_after(
+            weights, diverged = take_steps(
                 self.backend,
                 weights,
                 recipe,
@@ -190,6 +202,7 @@ class LockstepJob(Job):
             )
             done += run.num_steps
             save_file(dict(weights), run.out)
+            write_json(run.divergence, {"diverged_after": diverged})
 
 
 def step_reporter(emit: Emit, phase: str) -> Callable[[int, int], None]:

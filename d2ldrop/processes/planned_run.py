@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
@@ -13,6 +16,7 @@ from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.shared_data import SharedData
 from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.run import expected_identity
+from d2ldrop.version import __version__
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class PlannedRun:
         record: additional statistics of the run, as in ``train``.
         options: the settings of the worker.
         folder: the folder of the run.
+        on_divergence: "continue" or "stop" when the run diverges, as in ``train``.
     """
 
     backend: str
@@ -34,6 +39,7 @@ class PlannedRun:
     record: tuple[str, ...]
     options: WorkerOptions
     folder: RunFolder
+    on_divergence: str = "continue"
 
     def refuse_other(self, data: Dataset | None = None) -> None:
         """Raise ValueError if the folder holds another run.
@@ -49,7 +55,10 @@ class PlannedRun:
             self.options.device,
             environment,
             data,
+            on_divergence=self.on_divergence,
         )
+        if self.options.python(self.backend) == sys.executable:  # the worker has these versions
+            expected |= {"numpy_version": np.__version__, "d2ldrop_version": __version__}
         self.folder.refuse_other(expected)
 
     def job(self, shared: SharedData, *, resume: bool) -> TrainJob:
@@ -63,6 +72,7 @@ class PlannedRun:
             device=self.options.device,
             resume=resume,
             record=self.record,
+            on_divergence=self.on_divergence,
         )
 
     def read_result(self, data: Dataset) -> dict[str, Any]:

@@ -11,18 +11,31 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from d2ldrop.core.files import read_json, write_json
 from d2ldrop.core.locks import FolderInUseError, locked
+from d2ldrop.core.places import check_place
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.training import saved_run
+from d2ldrop.training.markers import MARKERS, read_marker, write_marker
 from d2ldrop.training.run import Run
+from d2ldrop.training.saved_run import SavedRun
 
-MARKERS = {"comparison": "summary.json", "experiment": "plan.json", "benchmark": "bench.json"}
-"""The file that identifies each kind of NamedFolder; a single run has no such file."""
+OPTIONS = {
+    name: f"--{name.replace('_', '-')}"
+    for name in (
+        *(field.name for field in fields(Recipe)),
+        *("dataset", "train_size", "test_size", "backend", "device", "record", "threads"),
+        *("execution", "on_divergence"),
+    )
+} | {"implementation": "--impl"}
+"""The options of the command line that set what folders hold."""
+
+
+class OtherRunError(ValueError):
+    """The folder holds another run, comparison or experiment than the one asked for."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,7 @@ class NamedFolder:
             FolderInUseError: another process works in the folder.
             OSError: the folder cannot be created, or cannot be written to.
         """
+        check_place(out, name or "name")
         with ExitStack() as stack:
             if name is not None:
                 if name in ("", ".", "..") or Path(name).name != name:
@@ -101,25 +115,28 @@ class NamedFolder:
         return RunFolder(self.path / name)
 
     def read(self) -> dict[str, Any] | None:
-        """The content of the kind's marker file; None if it does not exist."""
-        file = self.path / MARKERS[self.kind]
-        content: dict[str, Any] | None = read_json(file) if file.exists() else None
-        return content
+        """The content of the kind's marker file; None if it does not exist.
 
-    def write(self, content: Mapping[str, Any]) -> None:
-        """Write the kind's marker file; ``content`` includes the fields of its identity."""
-        write_json(self.path / MARKERS[self.kind], content)
+        Raises:
+            DamagedFileError: the file is damaged; the message names it.
+        """
+        return read_marker(self.path, self.kind)
+
+    def write(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the kind's marker file, sealed, and return its content.
+
+        ``content`` includes the fields of its identity.
+        """
+        return write_marker(self.path, self.kind, content)
 
     def refuse_other(self, asked: Mapping[str, Any]) -> None:
-        """Raise ValueError if a field of the marker file differs from ``asked``.
+        """Raise OtherRunError if a field of the marker file differs from ``asked``.
 
         A field that the file lacks is not compared. A field that its recipe lacks has its default.
         """
         kept = self.read()
         if kept is not None:
-            if "recipe" in kept:
-                kept["recipe"] = Recipe(**kept["recipe"]).to_dict()
-            _refuse_difference(self.path, self.kind, kept, asked)
+            refuse_difference(self.path, self.kind, kept, asked)
 
     def _refuse_overwrite(self) -> None:
         if self.path.is_dir():
@@ -169,7 +186,7 @@ class RunFolder:
         Raises:
             FolderInUseError: another process trains into the folder.
             FileExistsError: the folder holds a run, and ``resume`` is False.
-            ValueError: the folder holds another run; the message names the first difference.
+            OtherRunError: the folder holds another run; the message names the first difference.
         """
         with locked(self.path):
             if resume:
@@ -188,14 +205,22 @@ class RunFolder:
                 raise FileExistsError(_already(self.path, state))
 
     def refuse_other(self, asked: Mapping[str, Any]) -> None:
-        """Raise ValueError if the folder holds a run whose identity differs from ``asked``.
+        """Raise OtherRunError if the folder holds a run whose identity differs from ``asked``.
 
         ``asked`` has fields of ``RunIdentity.deciding``. Fields that either side lacks are not
         compared.
         """
-        saved = saved_run.read(self.path)
+        saved = self.read()
         if saved is not None:
-            _refuse_difference(self.path, "run", saved.identity.deciding(), asked)
+            refuse_difference(self.path, "run", saved.identity.deciding(), asked)
+
+    def read(self) -> SavedRun | None:
+        """The folder's finished run or checkpoint, checked; None if there is neither.
+
+        Raises:
+            DamagedFileError: a file of the run is damaged; the message names it.
+        """
+        return saved_run.read(self.path)
 
     def read_result(self) -> dict[str, Any]:
         """The ``result.json`` of a complete run."""
@@ -211,9 +236,9 @@ class RunFolder:
 
     def _restore(self, run: Run) -> None:
         """Load the folder's finished run or checkpoint into ``run``, if there is one."""
-        self.refuse_other(run.identity.deciding())
-        saved = saved_run.read(self.path)
+        saved = self.read()
         if saved is not None:
+            refuse_difference(self.path, "run", saved.identity.deciding(), run.identity.deciding())
             run.trace = saved.trace
             run.weights = saved.weights
             run.history = saved.history
@@ -241,16 +266,37 @@ def first_difference(
     return None
 
 
-def _refuse_difference(
+def refuse_difference(
     path: Path, kind: str, kept: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> None:
+    """Raise OtherRunError if ``asked`` differs from ``kept``; the message names the first field.
+
+    Args:
+        path: the folder, for the message.
+        kind: what it holds, as in ``NamedFolder``.
+        kept: the settings in the folder.
+        asked: the settings asked for now.
+    """
     found = first_difference(kept, asked)
     if found is not None:
-        name, old, new = ("unset" if value is None else value for value in found)
-        raise ValueError(
-            f"{path} holds {_a(kind)} with {name} {old}, not {new}: "
+        name, old, new = found
+        raise OtherRunError(
+            f"{path} holds {_a(kind)} with {_with_option(name)} {_words(old)}, not {_words(new)}: "
             "choose another folder (--name), or give the same options"
         )
+
+
+def _with_option(name: str) -> str:
+    """The name of a setting, with its option on the command line if it has one."""
+    if name in OPTIONS:
+        return f"{name} ({OPTIONS[name]})"
+    return name
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        value = " ".join(map(str, value)) or None
+    return "unset" if value is None else str(value)
 
 
 def _already(path: Path, what: str) -> str:

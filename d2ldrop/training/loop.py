@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from d2ldrop.core.arrays import Weights
 from d2ldrop.core.randomness import batch_order, initial_weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset, to_network
+from d2ldrop.training.divergence import (
+    check_on_divergence,
+    losses_of_finite_logits,
+    no_overflow_warnings,
+)
 from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.implementations import Chunk, Model, Trained, make_model, recipe_for
 from d2ldrop.training.layer_statistics import check_record, hidden_statistics
@@ -45,6 +50,7 @@ def train(
     folder: Path | str | None = None,
     resume: bool = False,
     record: Sequence[str] = (),
+    on_divergence: str = "continue",
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Run:
@@ -65,16 +71,19 @@ def train(
         resume: continue the run in ``folder``; a finished run is returned unchanged.
         record: ("activations",) records statistics of the hidden layers after each epoch in
             ``Run.activations`` (see ``d2ldrop.training.layer_statistics``).
+        on_divergence: "continue" trains a diverged run to its end. "stop" ends it soon after the
+            first loss that is not finite; the last epoch then covers the steps taken.
         on_step: called after each step with the number of steps done and the total number.
         on_epoch: called with each epoch's result.
 
     Returns:
         The run: ``history`` (one EpochResult per epoch), ``weights`` (W1 (784, h1), b1 (h1,), …),
-        ``trace`` (the loss of every step in nats, float64).
+        ``trace`` (the loss of every step in nats, float64), ``diverged_after`` (the number of steps
+        before the first loss that is not finite; None if all are finite).
 
     Raises:
-        ValueError: an unknown backend, dataset, device or record, an implementation that does not
-            support the recipe, or the folder of another run.
+        ValueError: an unknown backend, dataset, device, record or on_divergence, an implementation
+            that does not support the recipe, or the folder of another run.
         FileExistsError: ``folder`` already contains a run, and ``resume`` is False.
         FolderInUseError: another process trains into ``folder``.
         ImportError: the framework is not installed, or cannot be loaded into this process.
@@ -84,7 +93,13 @@ def train(
     if run_folder and not resume:
         run_folder.refuse_overwrite()
     module, run, data = begin_run(
-        backend, recipe, implementation=implementation, data=data, device=device, record=record
+        backend,
+        recipe,
+        implementation=implementation,
+        data=data,
+        device=device,
+        record=record,
+        on_divergence=on_divergence,
     )
     with run_folder.claim(run, resume=resume) if run_folder else nullcontext():
         for result in train_epochs(module, run, data, on_step):
@@ -105,18 +120,25 @@ def begin_run(
     data: Dataset | DataSource | str = "auto",
     device: str = "cpu",
     record: Sequence[str] = (),
+    on_divergence: str = "continue",
 ) -> tuple[Backend[Any], Run, Dataset]:
     """Prepare a run: return the backend, a run with initial weights and no epochs, and the data.
 
     Arguments and errors are those of ``train``.
     """
     recipe = recipe_for(backend, recipe or Recipe(), implementation)
-    record = check_record(record)
+    record, on_divergence = check_record(record), check_on_divergence(on_divergence)
     module = get_backend(backend)
     device = check_device(module, backend, device)
     data = as_dataset(data)
     identity = RunIdentity.here(
-        backend, recipe, data, implementation=implementation, device=device, record=record
+        backend,
+        recipe,
+        data,
+        implementation=implementation,
+        device=device,
+        record=record,
+        on_divergence=on_divergence,
     )
     run = Run(
         identity,
@@ -129,10 +151,15 @@ def begin_run(
 def train_epochs(
     backend: Backend[Any], run: Run, data: Dataset, on_step: OnStep | None = None
 ) -> Iterator[EpochResult]:
-    """Train the remaining epochs of ``run``; update ``run`` and yield a result after each."""
+    """Train the remaining epochs of ``run``; update ``run`` and yield a result after each.
+
+    A run that stops on divergence ends early; its last epoch covers the steps taken.
+    """
     recipe = run.recipe
     test_X = to_network(data.test_images, recipe.dtype)
     for epoch in range(len(run.history), recipe.num_epochs):
+        if run.stops:
+            return
         start = time.perf_counter()
         model = begin_epoch(run.backend, run.implementation, run.weights, recipe, epoch, run.device)
         losses, predicted = [], []
@@ -142,10 +169,13 @@ def train_epochs(
             if on_step:
                 for step in steps:
                     on_step(step + 1, recipe.num_epochs * steps_per_epoch(data, recipe))
+            if run.identity.on_divergence == "stop" and not np.isfinite(trained.losses).all():
+                break
         seconds = time.perf_counter() - start
 
-        trace = np.concatenate(losses)
-        labels = data.train_labels[batch_order(recipe.seed, epoch, len(data.train_labels))]
+        trace, classes = np.concatenate(losses), np.concatenate(predicted)
+        order = batch_order(recipe.seed, epoch, len(data.train_labels))
+        labels = data.train_labels[order[: len(classes)]]
         sizes = np.diff(np.r_[0 : len(labels) : recipe.batch_size, len(labels)])
         run.trace = np.concatenate([run.trace, trace])
         run.weights = model.weights()
@@ -153,14 +183,15 @@ def train_epochs(
             EpochResult(
                 epoch=epoch + 1,
                 train_loss=float(np.average(trace, weights=sizes)),
-                train_accuracy=float(np.mean(np.concatenate(predicted) == labels)),
-                test_accuracy=_accuracy(model.predict(test_X), data.test_labels),
+                train_accuracy=float(np.mean(classes == labels)),
+                test_accuracy=_accuracy(_predict(model, test_X), data.test_labels),
                 seconds=seconds,
             )
         )
         if run.activations is not None:
             last_step = len(run.trace) - 1
-            statistics = hidden_statistics(run.weights, test_X, recipe, epoch, last_step)
+            with no_overflow_warnings():
+                statistics = hidden_statistics(run.weights, test_X, recipe, epoch, last_step)
             run.activations.append(statistics)
         run.peak_rss_bytes = peak_rss_bytes()
         yield run.history[-1]
@@ -208,36 +239,10 @@ def train_chunks(
         rows = order[first * n : stop * n].reshape(stop - first, -1)
         steps = range(epoch * total + first, epoch * total + stop)
         labels = data.train_labels[rows].astype(np.int64)
-        yield steps, model.train(Chunk(steps, data.train_images[rows], labels))
-
-
-def weights_after(
-    backend: str,
-    weights: Weights,
-    recipe: Recipe,
-    data: Dataset,
-    num_steps: int,
-    *,
-    implementation: str = "scratch",
-    device: str = "cpu",
-    on_step: OnStep | None = None,
-) -> Weights:
-    """Take ``num_steps`` steps from ``weights``, over several epochs if needed; return the weights.
-
-    It serves to compare weights: it computes no metrics and writes no files.
-    """
-    recipe = recipe_for(backend, recipe, implementation)
-    done = 0
-    for epoch in count():
-        model = begin_epoch(backend, implementation, weights, recipe, epoch, device)
-        for steps, _ in train_chunks(model, data, recipe, epoch, num_steps - done):
-            done += len(steps)
-            if on_step:
-                on_step(done, num_steps)
-        weights = model.weights()
-        if done == num_steps:
-            break
-    return weights
+        with no_overflow_warnings():
+            trained = model.train(Chunk(steps, data.train_images[rows], labels))
+        losses = losses_of_finite_logits(trained.losses, trained.logits)
+        yield steps, trained._replace(losses=losses)
 
 
 def evaluate(
@@ -261,6 +266,11 @@ def evaluate(
     logits = module.predict(params, X)
     loss = float(module.to_numpy(module.cross_entropy(logits, y)))
     return loss, _accuracy(module.to_numpy(logits), data.test_labels)
+
+
+def _predict(model: Model, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    with no_overflow_warnings():
+        return model.predict(X)
 
 
 def _accuracy(logits: npt.NDArray[Any], labels: npt.NDArray[np.uint8]) -> float:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from d2ldrop.core.machine import machine, numeric_environment, recorded_environment
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
+from d2ldrop.training.divergence import steps_before_divergence
 from d2ldrop.training.layer_statistics import EpochActivations
 from d2ldrop.version import __version__
 
@@ -49,6 +50,7 @@ class RunIdentity:
         train_size: number of training images.
         test_size: number of test images.
         record: what the run records in addition, such as "activations".
+        on_divergence: "continue" or "stop" (see ``training.divergence``).
         numpy_version: NumPy's version. This field and the next ones are None in old files.
         python_version: Python's version.
         d2ldrop_version: this package's version.
@@ -66,6 +68,7 @@ class RunIdentity:
     train_size: int
     test_size: int
     record: tuple[str, ...] = ()
+    on_divergence: str = "continue"
     numpy_version: str | None = None
     python_version: str | None = None
     d2ldrop_version: str | None = None
@@ -82,6 +85,7 @@ class RunIdentity:
         implementation: str,
         device: str,
         record: Sequence[str],
+        on_divergence: str,
     ) -> RunIdentity:
         """The identity of a run that begins in this process, after its framework was imported."""
         return cls(
@@ -92,6 +96,7 @@ class RunIdentity:
             device=device,
             **data.identity,
             record=tuple(record),
+            on_divergence=on_divergence,
             numpy_version=np.__version__,
             python_version=platform.python_version(),
             d2ldrop_version=__version__,
@@ -138,6 +143,7 @@ class RunIdentity:
             "implementation": self.implementation,
             "recipe": self.recipe.to_dict(),
             "record": list(self.record),
+            "on_divergence": self.on_divergence,
             "device": self.device,
             "dataset": self.dataset,
             "train_size": self.train_size,
@@ -155,7 +161,7 @@ class RunIdentity:
 
 @dataclass
 class Run:
-    """A training run; it is complete after ``recipe.num_epochs`` epochs.
+    """A training run; it is complete after ``recipe.num_epochs`` epochs, or if it stopped early.
 
     Attributes:
         identity: the settings of the run.
@@ -228,11 +234,29 @@ class Run:
         """The platform, processor, cores and Python."""
         return self.identity.machine or {}
 
+    @property
+    def diverged_after(self) -> int | None:
+        """The number of steps after which the run has diverged; None if it has not."""
+        return steps_before_divergence(self.trace, self.weights)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run takes no more steps, because it has diverged."""
+        return self.identity.on_divergence == "stop" and self.diverged_after is not None
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the run took fewer steps than its recipe says, because it has diverged."""
+        num_batches = -(-self.train_size // self.recipe.batch_size)
+        return self.stops and len(self.trace) < self.recipe.num_epochs * num_batches
+
     def to_dict(self) -> dict[str, Any]:
         """Everything except the arrays, as ``result.json`` holds it."""
         result = {
             **self.identity.to_dict(),
             "epochs": [asdict(epoch) for epoch in self.history],
+            "diverged_after": self.diverged_after,
+            "stopped_early": self.stopped_early,
             "peak_rss_bytes": self.peak_rss_bytes,
         }
         if self.activations is not None:
@@ -248,6 +272,8 @@ def expected_identity(
     device: str,
     environment: Mapping[str, str],
     data: Dataset | None = None,
+    *,
+    on_divergence: str = "continue",
 ) -> dict[str, Any]:
     """The fields of ``RunIdentity.deciding`` that are known before the run's worker starts.
 
@@ -260,6 +286,7 @@ def expected_identity(
         "implementation": implementation,
         "recipe": recipe.to_dict(),
         "record": list(record),
+        "on_divergence": on_divergence,
         "device": device,
         "environment": numeric_environment(environment),
     }

@@ -1,4 +1,4 @@
-"""Each backend against NumPy: forward pass, gradients, one step, and many steps in lockstep."""
+"""Each backend agrees with NumPy in the forward pass, the gradients, one step and many steps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from d2ldrop.core.noise import LayerNoise, Noise
 from d2ldrop.core.randomness import nudged
 from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
-from d2ldrop.training.loop import evaluate, weights_after
+from d2ldrop.training.loop import evaluate
+from d2ldrop.training.steps import weights_after
 
 Module = Backend[Any]
 TOLERANCE = {"float32": 2e-5, "float64": 1e-13}
 
 
 class Problem:
-    """A small network at weights that are not small, a batch, and its masks, in NumPy."""
+    """A small network with large weights, a batch and its masks, as NumPy arrays."""
 
     def __init__(self, dtype: str, dropout: tuple[float, float] = (0.2, 0.5)) -> None:
         rng = np.random.default_rng(0)
@@ -41,7 +42,7 @@ class Problem:
         )
 
     def on(self, backend: Module) -> tuple[list[Any], Any, Any, Noise]:
-        """The same in a framework's arrays."""
+        """Return parameters, X, y and noise as arrays of the framework."""
         return (
             backend.init_params(self.params),
             backend.from_numpy(self.X),
@@ -50,14 +51,14 @@ class Problem:
         )
 
     def gradients(self) -> list[Any]:
-        """NumPy's, by hand."""
+        """Return the gradients from NumPy's handwritten backward pass."""
         activations = reference.forward(self.params, self.X, self.noise)
         _, dO = reference.cross_entropy_and_gradient(activations[-1], self.y)
         return reference.backward(self.X, activations, dO, self.noise)
 
 
 def on_framework(backend: Module, noise: Noise) -> Noise:
-    """The noise with its masks as arrays of a framework."""
+    """Return the noise with its masks as arrays of the framework."""
     first, second = (
         site if site.mask is None else site._replace(mask=backend.from_numpy(site.mask))
         for site in noise
@@ -66,7 +67,7 @@ def on_framework(backend: Module, noise: Noise) -> Noise:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_logits_and_loss(backend: Module, dtype: str) -> None:
+def test_logits_and_loss_equal_those_of_numpy(backend: Module, dtype: str) -> None:
     problem = Problem(dtype)
     params, X, y, noise = problem.on(backend)
     logits = backend.mlp(params, X, noise)
@@ -82,10 +83,10 @@ def test_logits_and_loss(backend: Module, dtype: str) -> None:
 
 @pytest.mark.parametrize("dropout", [(0.2, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.5)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_gradients_are_numpys_one_by_one(
+def test_each_gradient_equals_that_of_numpy(
     backend: Module, dtype: str, dropout: tuple[float, float]
 ) -> None:
-    """A step with lr 1 takes the gradient off each parameter: read it from there."""
+    """A step with lr = 1 subtracts the gradient, so the change of a parameter is the gradient."""
     problem = Problem(dtype, dropout)
     params, X, y, noise = problem.on(backend)
     params, _, _ = backend.train_step(params, X, y, 1.0, noise)
@@ -101,7 +102,7 @@ def test_gradients_are_numpys_one_by_one(
         np.testing.assert_allclose(found, expected, atol=scale * TOLERANCE[dtype], err_msg=name)
 
 
-def test_numpys_gradients_are_those_of_finite_differences() -> None:
+def test_the_gradients_of_numpy_equal_finite_differences() -> None:
     problem = Problem("float64")
     shapes = [w.shape for w in problem.params]
     ends = np.cumsum([w.size for w in problem.params])
@@ -121,12 +122,12 @@ def test_numpys_gradients_are_those_of_finite_differences() -> None:
         return (loss(moved[0]) - loss(moved[1])) / (2 * step)
 
     gradient = np.concatenate([g.ravel() for g in problem.gradients()])
-    # All of the small parameters, and every 97th of the large W1.
+    # Every 97th element of the large W1, and all elements of the other parameters.
     for index in [*range(0, ends[0], 97), *range(ends[0], ends[-1])]:
         assert gradient[index] == pytest.approx(by_differences(index), abs=2e-8), index
 
 
-def test_one_step_of_sgd(backend: Module) -> None:
+def test_one_step_of_sgd_equals_that_of_numpy(backend: Module) -> None:
     problem = Problem("float64")
     params, X, y, noise = problem.on(backend)
     params, loss, logits = backend.train_step(params, X, y, 0.5, noise)
@@ -149,18 +150,18 @@ def test_the_loss_of_large_logits_is_finite(backend: Module) -> None:
     assert numpy(backend, loss) == pytest.approx(np.log(2) / 2)
 
 
-def test_init_params_copies(backend: Module) -> None:
+def test_init_params_copies_the_arrays(backend: Module) -> None:
     problem = Problem("float64")
     before = [w.copy() for w in problem.params]
     params, X, y, noise = problem.on(backend)
     params, _, _ = backend.train_step(params, X, y, 0.5, noise)
-    for param in params:  # MXNet updates when it is read
+    for param in params:  # MXNet finishes the update when it is read
         backend.to_numpy(param)
     for array, expected in zip(problem.params, before, strict=True):
         np.testing.assert_array_equal(array, expected)
 
 
-def test_predict_has_no_dropout(backend: Module) -> None:
+def test_predict_uses_no_dropout(backend: Module) -> None:
     problem = Problem("float64")
     params, X, _, _ = problem.on(backend)
     np.testing.assert_array_equal(
@@ -169,7 +170,7 @@ def test_predict_has_no_dropout(backend: Module) -> None:
 
 
 def test_native_masks_are_drawn_by_the_framework(backend: Module) -> None:
-    """Without masks the step draws its own, and the same ones again after the same seed."""
+    """A step without masks draws its own. The same seed gives the same masks again."""
     problem = Problem("float64")
     losses = []
     for seed in (1, 1, 2):
@@ -180,7 +181,7 @@ def test_native_masks_are_drawn_by_the_framework(backend: Module) -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_devices_begin_with_the_cpu(backend: Module) -> None:
+def test_the_first_device_is_the_cpu(backend: Module) -> None:
     assert backend.devices()[0] == "cpu"
 
 
@@ -189,8 +190,8 @@ def small_data() -> Dataset:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_sixty_steps_in_lockstep(backend: Module, backend_name: str, seed: int) -> None:
-    """Seven epochs of small batches; the full length is in test_full_runs.py."""
+def test_sixty_steps_stay_in_lockstep(backend: Module, backend_name: str, seed: int) -> None:
+    """Train for seven and a half short epochs. test_full_runs.py trains at full length."""
     data, steps = small_data(), 60
     recipe = Recipe(seed=seed, dtype="float64", num_hiddens=(64, 32))
     weights = initial_weights(seed, recipe.sizes, recipe.dtype)
@@ -206,8 +207,8 @@ def test_sixty_steps_in_lockstep(backend: Module, backend_name: str, seed: int) 
     assert check.holds(backend_name), check
 
 
-def test_a_genuine_fault_is_out_of_lockstep(backend: Module, backend_name: str) -> None:
-    """What the check must catch: the same run with masks of another step's, or in float32."""
+def test_a_genuine_fault_exceeds_the_limit_of_lockstep(backend: Module, backend_name: str) -> None:
+    """The check must notice a drop rate that is wrong by 1e-5, and a run in float32."""
     data, steps = small_data(), 20
     recipe = Recipe(dtype="float64", num_hiddens=(64, 32))
     weights = initial_weights(0, recipe.sizes, recipe.dtype)
@@ -222,7 +223,7 @@ def test_a_genuine_fault_is_out_of_lockstep(backend: Module, backend_name: str) 
         assert largest_difference(found, expected) > 1e-8
 
 
-def test_evaluate(backend: Module, backend_name: str) -> None:
+def test_loss_and_accuracy_equal_those_of_numpy(backend: Module, backend_name: str) -> None:
     data = small_data()
     weights = initial_weights(0, Recipe().sizes)
     loss, accuracy = evaluate(weights, backend_name, data)
@@ -237,7 +238,7 @@ def numpy(backend: Module, x: Any) -> Any:
 
 
 def memory(offset: int, dtype: str, shape: tuple[int, ...] = (16, 8)) -> Any:
-    """An array that begins ``offset`` bytes after a multiple of 64."""
+    """Return an array whose address is a multiple of 64 plus ``offset`` bytes."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.empty(size + 128, np.uint8)
     start = -raw.ctypes.data % 64 + offset
@@ -266,15 +267,15 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("kind", ARRAYS)
-def test_from_numpy_takes_memory_of_any_kind(backend: Module, kind: str) -> None:
+def test_from_numpy_accepts_every_memory_layout(backend: Module, kind: str) -> None:
     array = ARRAYS[kind]
-    # Where a framework shares the memory it can be particular: TensorFlow aborts below 64 bytes.
+    # A shared array may need an alignment: TensorFlow aborts unless it is 64 bytes.
     expected = array.copy()
     x = backend.from_numpy(array)
     given = np.asarray(backend.to_numpy(x))
     assert given.dtype == expected.dtype
     assert given.shape == expected.shape
     np.testing.assert_array_equal(given, expected)
-    # (Outside of ``use_np`` MXNet cannot compute with the shapes () and (0, 3).)
+    # Outside of ``use_np``, MXNet cannot compute with the shapes () and (0, 3).
     if array.dtype != bool and array.ndim and array.size:
         np.testing.assert_array_equal(backend.to_numpy(x + x), expected + expected)

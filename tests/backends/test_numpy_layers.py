@@ -1,4 +1,4 @@
-"""The layer library in NumPy: every backward pass against finite differences."""
+"""The layers in NumPy: their gradients equal finite differences."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def network(p: float = 0.5) -> tuple[Sequential, Any, Any]:
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_gradients_of_a_network(index: int) -> None:
+def test_gradients_of_a_network_equal_finite_differences(index: int) -> None:
     net, X, y = network()
 
     def loss() -> float:
         dropout = net.layers[2]
         assert isinstance(dropout, Dropout)
-        dropout.generator = np.random.default_rng(1)  # the same mask each time
+        dropout.generator = np.random.default_rng(1)  # draw the same mask each time
         return float(reference.cross_entropy(net.forward(X, training=True), y))
 
     loss()
@@ -50,7 +50,7 @@ def test_gradients_of_a_network(index: int) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("p", [0, 0.3, 1])
-def test_dropout(p: float, dtype: str) -> None:
+def test_dropout_uses_one_mask_and_scale_in_both_passes(p: float, dtype: str) -> None:
     layer, X = Dropout(p, np.random.default_rng(0)), np.full((200, 300), 2, dtype)
     assert layer.forward(X) is X
     Y = layer.forward(X, training=True)
@@ -62,16 +62,17 @@ def test_dropout(p: float, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("layer", [Linear(np.eye(2) * 3, np.zeros(2)), ReLU()])
-def test_layers_in_training_and_evaluation_are_one(layer: Layer) -> None:
+def test_layers_without_dropout_ignore_the_training_mode(layer: Layer) -> None:
     X = np.array([[1.0, -2.0]])
     np.testing.assert_array_equal(layer.forward(X, training=True), layer.forward(X))
 
 
 def test_sgd_updates_in_place() -> None:
     net, X, y = network(p=0)
-    before = [param.copy() for param in net.params()]
+    params = net.params()
+    before = [param.copy() for param in params]
     logits = net.forward(X, training=True)
     net.backward(reference.cross_entropy_and_gradient(logits, y)[1])
     SGD(net, 0.5).step()
-    for param, old, grad in zip(net.params(), before, net.grads(), strict=True):
+    for param, old, grad in zip(params, before, net.grads(), strict=True):
         np.testing.assert_array_equal(param, old - 0.5 * grad)

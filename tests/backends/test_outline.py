@@ -1,4 +1,4 @@
-"""The backends line up: the same functions, in the same order, with the same parameters."""
+"""All backends have the same functions in the same order, with the same parameters."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ import pytest
 
 from d2ldrop.backend import Backend
 
-# NumPy differentiates by hand, and its backward pass needs the masks of the forward pass.
+# NumPy has these functions, too, because its backward pass is written by hand.
 ALONE = {
     "d2ldrop_numpy": {"forward", "backward", "cross_entropy_and_gradient", "draw_masks"},
 }
 LINES = {"d2ldrop_numpy": 200}
-"""The length of a backend that a reader takes in at one sitting; 150 if not given here."""
+"""The largest number of lines of a backend; 150 if it is not given here."""
 
-if (
-    TYPE_CHECKING
-):  # for mypy and pyright: a module that lacks a function of Backend is an error here
+# mypy and pyright report an error here if a module lacks a function of Backend.
+if TYPE_CHECKING:
     import d2ldrop_mxnet
     import d2ldrop_numpy
     import d2ldrop_paddle
@@ -56,7 +55,7 @@ def functions(module: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_functions_and_parameters_are_those_of_the_protocol(module: str) -> None:
+def test_functions_and_parameters_match_the_protocol(module: str) -> None:
     expected = {
         name: [p for p in inspect.signature(member).parameters if p != "self"]
         for name, member in vars(Backend).items()
@@ -75,7 +74,7 @@ def test_a_backend_is_short(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_dropout_layer_ends_in_the_books_line(module: str) -> None:
+def test_dropout_layer_ends_with_the_line_of_the_book(module: str) -> None:
     layer = next(
         node
         for node in tree(module).body
@@ -89,7 +88,7 @@ def test_dropout_layer_ends_in_the_books_line(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_the_docstring_says_what_is_particular(module: str) -> None:
+def test_the_docstring_lists_the_peculiarities_of_the_framework(module: str) -> None:
     lines = (ast.get_docstring(tree(module)) or "").splitlines()
     assert lines[0].endswith(".") or lines[0].endswith(":")
     assert any(line.startswith("What is particular to ") for line in lines)
@@ -105,7 +104,7 @@ def test_every_function_has_a_docstring_and_fits_on_a_screen(module: str) -> Non
             assert node.end_lineno - node.lineno < 45, node.name
 
 
-def test_the_local_names_of_the_model_are_the_books() -> None:
+def test_mlp_has_the_local_names_of_the_book() -> None:
     for module in set(modules()) - {"d2ldrop_numpy"}:
         mlp = next(
             n for n in tree(module).body if isinstance(n, ast.FunctionDef) and n.name == "mlp"

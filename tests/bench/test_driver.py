@@ -1,4 +1,4 @@
-"""The benchmarks run and measure what they say; no test asserts how fast anything is."""
+"""The benchmarks run and write their results. No test asserts a speed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "kind", ["train", "startup", "layer", pytest.param("growth", marks=pytest.mark.slow)]
 )
-def test_the_command(tmp_path: Path, kind: str) -> None:
+def test_the_command_writes_a_summary_and_a_picture(tmp_path: Path, kind: str) -> None:
     options = (*SMALL, "--out", str(tmp_path), "--name", "b")
     ended = command(kind, "numpy", *options)
     assert ended.returncode == 0, ended.stderr
@@ -57,7 +57,7 @@ def test_the_command(tmp_path: Path, kind: str) -> None:
     assert "holds a benchmark" in again.stderr
 
 
-def test_the_kinds_of_the_command_are_the_driver_s() -> None:
+def test_the_command_accepts_all_kinds_of_the_driver() -> None:
     assert f"{{{'|'.join(KINDS)}}}" in command("--help").stdout
 
 
@@ -87,7 +87,7 @@ def test_bad_arguments_are_refused_before_images_are_loaded(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_framework_that_does_not_start_is_a_row_that_says_so(
+def test_the_result_of_a_framework_that_does_not_start_has_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The lower bound has the products of a training step."""
+"""The lower bound computes the matrix products of a training step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from d2ldrop.bench.products import step_of_products
 
 
-def test_the_products_are_a_steps() -> None:
+def test_the_products_are_those_of_a_training_step() -> None:
     rng = np.random.default_rng(0)
     X, W1, W2, W3 = (rng.normal(size=s) for s in ((5, 7), (7, 4), (4, 3), (3, 2)))
     calls = []

@@ -41,7 +41,7 @@ def summary(kind: str, row: dict[str, Any]) -> dict[str, Any]:
         ("growth", GROWTH, ["batch size 16", "32", "2.0"]),
     ],
 )
-def test_a_table_has_the_frameworks_that_did_not_fail(
+def test_a_table_omits_frameworks_that_failed(
     kind: str, row: dict[str, Any], cells: list[str]
 ) -> None:
     console = Console(width=200)
@@ -54,6 +54,6 @@ def test_a_table_has_the_frameworks_that_did_not_fail(
     assert remarks(summary(kind, row)) == ["PyTorch failed: no memory"]
 
 
-def test_the_floor_is_the_fastest_path() -> None:
+def test_the_lower_bound_is_the_fastest_path() -> None:
     timings = {"products: a": [3.0, 3.0, 1.0], "products: b": [2.0, 2.0, 2.0], "d2ldrop": [1.0]}
     assert floor_of(timings) == "products: b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,38 @@ def test_a_name_without_an_option_stays(tmp_path: Path) -> None:
 def test_a_path_in_a_message_stays() -> None:
     message = name_options("data_dir my/data_dir lacks a file (data_dir)", cli.commands["data"])
     assert message == "--data-dir my/data_dir lacks a file (--data-dir)"
+
+
+# What is known before anything is loaded
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "bench", "experiment"])
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--out", "/proc/runs", "--out must be a folder that can be written, but /proc cannot"),
+        ("--out", "a-file", "--out must be a folder that can be written, but a-file is a file"),
+        ("--name", "a\nb", "--name must be printable text without control characters"),
+        ("--name", b"a\xff", "--name must be printable text without control characters"),
+        ("--out", "a\x1b[2J", "--out must be printable text without control characters"),
+        ("--name", 300 * "x", "--name cannot be used here: File name too long"),
+    ],
+    ids=lambda value: repr(value)[:25],
+)
+def test_a_place_that_cannot_be_written(
+    tmp_path: Path, command: str, option: str, value: str | bytes, message: str
+) -> None:
+    (tmp_path / "a-file").touch()
+    value = value if isinstance(value, str) else os.fsdecode(value)
+    assert message in refused(tmp_path, *COMMANDS[command], option, value)
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_a_backend_without_concise_functions(tmp_path: Path, command: str) -> None:
+    env = install(tmp_path / "site", "honest")
+    (tmp_path / "site" / "fake_honest.py").write_text("def mlp(): ...\ndef concise_step(): ...\n")
+    message = refused(tmp_path, command, "honest", "--impl", "concise", env=env)
+    assert (
+        "--impl 'concise' of honest is missing: its module fake_honest lacks concise_mlp" in message
+    )
+    assert "--impl 'scratch' works" in message

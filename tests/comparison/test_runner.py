@@ -16,7 +16,7 @@ import pytest
 
 from d2ldrop import Recipe, available_backends, compare_backends
 from d2ldrop.data import DataSource
-from d2ldrop.training.saved_run import load_weights
+from d2ldrop.training.saved_arrays import load_weights
 from tests.conftest import skip_without
 from tests.fakes import install
 
@@ -338,7 +338,7 @@ def test_a_finished_comparison_is_not_overwritten(tmp_path: Path) -> None:
     assert "runs/n/numpy holds a finished run" in refused(tmp_path, "numpy")
     assert "runs/n/numpy holds a finished run" in refused(tmp_path, "torch")
     other = ("--resume", "--lr", "0.1")
-    assert "runs/n holds a comparison with lr 0.5, not 0.1" in refused(tmp_path, "torch", *other)
+    assert "runs/n holds a comparison with --lr 0.5, not 0.1" in refused(tmp_path, "torch", *other)
     assert (tmp_path / "runs" / "n" / "summary.json").read_bytes() == summary
 
 
@@ -376,7 +376,7 @@ def test_a_resume_with_other_worker_options_is_refused(tmp_path: Path, option: s
     if name == "execution":
         assert "NumPy has no execution mode 'fast'" in error
     else:
-        assert f"runs/n holds a comparison with {name}" in error
+        assert f"runs/n holds a comparison with --{name}" in error
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
 
 
@@ -412,9 +412,10 @@ def test_arguments_are_checked_before_data_are_loaded(
 
 
 def test_a_resume_that_records_something_else_is_refused(tmp_path: Path) -> None:
-    compare(tmp_path, "numpy", "--record", "activations")
+    compare(tmp_path, "numpy")
     summary = (tmp_path / "runs" / "n" / "summary.json").read_bytes()
-    assert "with record ['activations'], not []" in refused(tmp_path, "numpy", "--resume")
+    other = ("numpy", "--resume", "--record", "activations")
+    assert "with --record unset, not activations" in refused(tmp_path, *other)
     assert (tmp_path / "runs" / "n" / "summary.json").read_bytes() == summary
 
 

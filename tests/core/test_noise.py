@@ -1,4 +1,4 @@
-"""Schedules, and how a layer applies its noise."""
+"""Schedules give the strength of each epoch, and a layer applies its noise to the right array."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from d2ldrop.core.noise import LayerNoise, noise_layer, strength
         ("linear:1", [1, 0, 0, 0, 0]),
     ],
 )
-def test_schedules(schedule: str, expected: list[float]) -> None:
+def test_a_schedule_gives_the_strength_of_each_epoch(schedule: str, expected: list[float]) -> None:
     assert [strength(schedule, epoch) for epoch in range(5)] == expected
 
 
@@ -38,7 +38,7 @@ H, W = np.full((2, 3), 2.0), np.full((3, 4), 3.0)
     ],
     ids=lambda value: value.kind if isinstance(value, LayerNoise) else str(value),
 )
-def test_each_kind_goes_to_its_place(
+def test_each_kind_of_noise_changes_the_right_array(
     noise: LayerNoise, expected_H: float, expected_W: float
 ) -> None:
     def dropout_layer(X: Any, dropout: float, *, mask: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The shared stream: golden values, and masks that have the probabilities they claim."""
+"""The shared stream gives the golden values, and its masks drop with probability p."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def digest(values: Any) -> str:
         (2349, 1, 0.5, "48852167de9903e51960deff6ffff199af0e20d1cc15d8cdbb13290e223b2cc8"),
     ],
 )
-def test_golden_mask_digests(step: int, site: int, dropout: float, expected: str) -> None:
+def test_masks_have_the_golden_digests(step: int, site: int, dropout: float, expected: str) -> None:
     keep = dropout_mask((256, 256), dropout, seed=0, step=step, site=site)
     assert digest(np.packbits(keep)) == expected
 
 
-def test_golden_order() -> None:
+def test_batch_orders_have_the_golden_values() -> None:
     assert batch_order(0, 0, 10).tolist() == [6, 7, 2, 9, 1, 3, 5, 0, 4, 8]
     assert batch_order(0, 0, 60_000)[:5].tolist() == [54095, 44967, 25883, 5727, 50021]
     assert (
@@ -52,8 +52,8 @@ def test_golden_order() -> None:
     )
 
 
-def test_golden_values_of_the_purposes_added_here() -> None:
-    """NUDGE, NATIVE and MC: the lockstep check, native runs and Monte-Carlo prediction."""
+def test_the_streams_nudge_native_and_mc_have_the_golden_values() -> None:
+    """They are used by the lockstep check, by native runs and by Monte Carlo prediction."""
     assert stream(0, Purpose.NUDGE).random_raw(1).tolist() == [10838992762465911255]
     assert [native_seed(0, epoch) for epoch in range(3)] == [1109984067, 1818564612, 922616355]
     mc = Purpose.MC
@@ -67,7 +67,7 @@ def test_golden_values_of_the_purposes_added_here() -> None:
     )
 
 
-# The first 16 of p = 0.5, then the digest of a large mask.
+# Each case has 16 elements for p = 0.5, and the digest of a large mask.
 @pytest.mark.parametrize(
     ("purpose", "first", "shape", "dropout", "place", "expected"),
     [
@@ -85,7 +85,7 @@ def test_golden_values_of_the_purposes_added_here() -> None:
         ),
     ],
 )  # fmt: skip
-def test_golden_masks_of_other_noise(
+def test_masks_of_other_noise_have_the_golden_values(
     purpose: Purpose,
     first: str,
     shape: tuple[int, int],
@@ -100,7 +100,7 @@ def test_golden_masks_of_other_noise(
     assert digest(np.packbits(keep)) == expected
 
 
-def test_golden_normal_noise() -> None:
+def test_normal_noise_has_the_golden_values() -> None:
     assert normal_noise((4,), seed=0).tolist() == [
         1.5590896309585776, 0.20837040877636884, -1.452957241711307, -0.8344635513206498,
     ]  # fmt: skip
@@ -116,7 +116,7 @@ def test_golden_normal_noise() -> None:
     st.integers(0, 2**64 - 1),
     st.integers(0, 2**64 - 1),
 )
-def test_masks_are_boolean_and_repeat(
+def test_masks_are_boolean_and_reproducible(
     shape: tuple[int, int], dropout: float, seed: int, step: int
 ) -> None:
     first, second = (dropout_mask(shape, dropout, seed=seed, step=step) for _ in range(2))
@@ -125,8 +125,8 @@ def test_masks_are_boolean_and_repeat(
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_smaller_p_keeps_all_that_a_larger_one_keeps() -> None:
-    """Where p is a multiple of 1/256, the masks of one stream are nested."""
+def test_a_smaller_p_keeps_every_element_that_a_larger_p_keeps() -> None:
+    """This holds if every p is a multiple of 1/256: the masks of one stream are then nested."""
     masks = [dropout_mask((1000,), p, seed=1) for p in (0.25, 0.5, 0.75)]
     for more, less in pairwise(masks):
         assert (more >= less).all()
@@ -139,15 +139,17 @@ def test_masks_drop_with_probability_p(dropout: float) -> None:
     assert stats.binomtest(dropped, n, dropout).pvalue > 1e-4
 
 
-def test_a_tie_is_decided_by_the_fraction() -> None:
-    """Of 256 p only the fraction is left when p < 1/256: every drop is then a tie's."""
+def test_the_fraction_of_256_p_decides_ties() -> None:
+    """If p < 1/256, the integer part of 256 p is 0. Every dropped element then comes from a tie."""
     n, p = 4_000_000, 0.3 / 256
     dropped = n - int(dropout_mask((n,), p, seed=2).sum())
     assert stats.binomtest(dropped, n, p).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("dropout", [0, 0.0, 1, 1.0])
-def test_p_0_and_p_1_draw_nothing(dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_p_0_and_p_1_draw_no_random_numbers(
+    dropout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("d2ldrop.core.fast_masks._generator", None)  # a call would fail
     np.testing.assert_array_equal(
         dropout_mask((3, 4), dropout, seed=0), np.full((3, 4), not dropout)
@@ -158,12 +160,12 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="dropout must be a probability"):
         dropout_mask((4,), 1.5, seed=0)
     with pytest.raises(TypeError, match="seed must be an integer"):
-        dropout_mask((4,), 0.5, seed=1.7)  # type: ignore[arg-type]  # the point of the test
+        dropout_mask((4,), 0.5, seed=1.7)  # type: ignore[arg-type]  # a wrong type on purpose
     with pytest.raises(ValueError, match="epoch must be an integer"):
         batch_order(0, -1, 4)
 
 
-def test_steps_sites_and_seeds_have_masks_of_their_own() -> None:
+def test_each_step_site_and_seed_has_another_mask() -> None:
     masks = [
         dropout_mask((64, 64), 0.5, seed=seed, step=step, site=site)
         for seed in (0, 1, 2**64 - 1)
@@ -174,11 +176,11 @@ def test_steps_sites_and_seeds_have_masks_of_their_own() -> None:
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 1000), st.integers(0, 300))
-def test_an_order_is_a_permutation(seed: int, epoch: int, n: int) -> None:
+def test_a_batch_order_is_a_permutation(seed: int, epoch: int, n: int) -> None:
     assert sorted(batch_order(seed, epoch, n)) == list(range(n))
 
 
-def test_initial_weights() -> None:
+def test_initial_weights_are_normal_and_biases_are_0() -> None:
     weights = initial_weights(0, (784, 256, 256, 10))
     assert {name: w.shape for name, w in weights.items()} == {
         "W1": (784, 256),
@@ -195,7 +197,7 @@ def test_initial_weights() -> None:
     np.testing.assert_array_equal(weights["W1"], in_float64["W1"].astype(np.float32))
 
 
-def test_a_nudge_is_a_rounding_error() -> None:
+def test_a_nudge_is_as_small_as_a_rounding_error() -> None:
     weights = initial_weights(0, (784, 256, 256, 10), "float64")
     moved = [nudged(weights, 0, nudge) for nudge in range(2)]
     for other in moved:
@@ -205,7 +207,7 @@ def test_a_nudge_is_a_rounding_error() -> None:
     assert (moved[0]["W1"] != moved[1]["W1"]).any()
 
 
-def test_another_process_draws_the_same() -> None:
+def test_another_process_draws_the_same_mask() -> None:
     code = (
         "from d2ldrop import dropout_mask; import hashlib;"
         "print(hashlib.sha256(dropout_mask((99, 7), 0.3, seed=5, step=6).tobytes()).hexdigest())"
@@ -222,7 +224,7 @@ def test_another_process_draws_the_same() -> None:
     st.integers(0, 2**64 - 1),
     st.sampled_from(list(Purpose)),
 )
-def test_fast_masks_are_the_definitions(
+def test_fast_masks_equal_the_definition(
     shape: list[int], dropout: float, seed: int, step: int, site: int, purpose: Purpose
 ) -> None:
     place: dict[str, Any] = {"seed": seed, "step": step, "site": site, "purpose": purpose}
@@ -233,7 +235,7 @@ def test_fast_masks_are_the_definitions(
 
 @pytest.mark.parametrize("dropout", [0.2, 0.5, 0.3])
 @pytest.mark.parametrize("shape", [(2**21,), (3, 700_001), (2049, 1025)])
-def test_threads_draw_the_definitions_mask(
+def test_masks_drawn_by_threads_equal_the_definition(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dropout: float
 ) -> None:
     expected = randomness.dropout_mask(shape, dropout, seed=5, step=3, site=1)

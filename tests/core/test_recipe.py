@@ -1,4 +1,4 @@
-"""A Recipe refuses what cannot be run, and says which field and why."""
+"""A Recipe refuses invalid values, and its error names the field and the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from d2ldrop import PRESETS, Recipe
 
 
-def test_the_defaults_are_the_books() -> None:
+def test_the_defaults_are_those_of_the_book() -> None:
     recipe = Recipe()
     assert recipe.sizes == (784, 256, 256, 10)
     assert (recipe.dropout, recipe.lr, recipe.batch_size, recipe.num_epochs) == (
@@ -26,12 +26,12 @@ def test_the_defaults_are_the_books() -> None:
     assert (PRESETS["d2l-en"].lr, PRESETS["d2l-en"].dropout) == (0.1, (0.5, 0.5))
 
 
-def test_a_recipe_survives_json() -> None:
+def test_json_preserves_a_recipe() -> None:
     recipe = Recipe(num_hiddens=(7, 8), dropout=(0, 1), seed=2**64 - 1)
     assert Recipe(**json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
-def test_lists_and_numpy_scalars_are_taken() -> None:
+def test_lists_and_numpy_scalars_are_accepted() -> None:
     given: dict[str, Any] = {
         "num_hiddens": [np.int64(4), 5],
         "lr": np.float32(0.5),
@@ -108,7 +108,9 @@ def test_lists_and_numpy_scalars_are_taken() -> None:
         ),
     ],
 )
-def test_bad_values(field: str, value: Any, exception: type[Exception], message: str) -> None:
+def test_bad_values_are_refused(
+    field: str, value: Any, exception: type[Exception], message: str
+) -> None:
     with pytest.raises(exception, match=message):
         dataclasses.replace(Recipe(), **{field: value})
 
@@ -124,7 +126,7 @@ def test_bad_values(field: str, value: Any, exception: type[Exception], message:
         ({"rng": "native"}, "rng must be 'shared' with scaling 'original', got 'native'"),
     ],
 )
-def test_what_does_not_go_together(changes: dict[str, Any], message: str) -> None:
+def test_contradictory_fields_are_refused(changes: dict[str, Any], message: str) -> None:
     if "original" in message:
         changes = {"scaling": "original", **changes}
     with pytest.raises(ValueError, match=message):

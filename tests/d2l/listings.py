@@ -1,6 +1,6 @@
-"""Section 4.6 as its readers type it: each returns (net, loss, updater), from scratch or concise.
+"""The listings of section 4.6, from scratch and concise, as readers type them.
 
-They stand here untyped, as listings do.
+Each function returns (net, loss, updater). The functions have no types, as in the book.
 """
 
 # mypy: ignore-errors

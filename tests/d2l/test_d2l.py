@@ -1,4 +1,4 @@
-"""The book's names: section 4.6 as its readers type it, both versions, on each framework."""
+"""The names of the book: both versions of section 4.6 run on each framework as printed."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def d2l(backend: Backend[Any], backend_name: str) -> Iterator[Any]:
     backend.manual_seed(0)
     yield importlib.import_module(f"d2ldrop.d2l.{backend_name}")
     if backend_name == "mxnet":
-        sys.modules["mxnet"].npx.reset_np()  # a listing calls set_np, which holds for the process
+        sys.modules["mxnet"].npx.reset_np()  # a listing calls set_np, which changes the process
 
 
-# The listing for Paddle makes a tensor of a tensor.
+# The Paddle listing calls to_tensor with a tensor.
 @pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")
 @pytest.mark.slow
 @pytest.mark.only(*FRAMEWORKS)
 @pytest.mark.parametrize("version", ["scratch", "concise"])
-def test_the_sections_listings_train(d2l: Any, backend_name: str, version: str) -> None:
-    """Ten epochs, as the book has them; its own expectations hold on the real images."""
+def test_the_books_listings_train(d2l: Any, backend_name: str, version: str) -> None:
+    """Train for ten epochs, as in the book. With the real images, the book's limits must hold."""
     net, loss, updater = LISTINGS[backend_name, version](d2l)
     train_iter, test_iter = d2l.load_data_fashion_mnist(BATCH_SIZE)
     expected = (
@@ -53,8 +53,8 @@ def test_the_sections_listings_train(d2l: Any, backend_name: str, version: str) 
     d2l.plt.close("all")
 
 
-def test_the_modules_line_up() -> None:
-    """One outline: the same public functions with the same parameters (TensorFlow's sgd beside)."""
+def test_all_modules_have_the_same_functions_and_parameters() -> None:
+    """Only TensorFlow's sgd has one more parameter, grads."""
     outlines = {}
     for framework in FRAMEWORKS:
         source = Path(find_spec("d2ldrop.d2l").submodule_search_locations[0])  # type: ignore[union-attr, index] # it is a package
@@ -80,8 +80,10 @@ def test_the_modules_line_up() -> None:
 
 
 @pytest.mark.only(*FRAMEWORKS)
-def test_batches(d2l: Any, backend: Backend[Any], backend_name: str) -> None:
-    """Shapes and values of the book's loaders; another order each epoch, the same after a seed."""
+def test_batches_have_the_shapes_and_values_of_the_book(
+    d2l: Any, backend: Backend[Any], backend_name: str
+) -> None:
+    """The order changes in each epoch, and a seed gives the same order again."""
     train_iter, test_iter = d2l.load_data_fashion_mnist(250)
     data = load_data("auto")
     X, y = next(iter(test_iter))
@@ -103,25 +105,25 @@ def test_batches(d2l: Any, backend: Backend[Any], backend_name: str) -> None:
 
 
 @pytest.mark.only(*FRAMEWORKS)
-def test_training_drops_and_evaluation_does_not(d2l: Any, backend_name: str) -> None:
+def test_training_uses_dropout_and_evaluation_does_not(d2l: Any, backend_name: str) -> None:
     net, loss, updater = LISTINGS[backend_name, "concise"](d2l)
     train_iter, test_iter = d2l.load_data_fashion_mnist(BATCH_SIZE)
     train_iter.images, train_iter.labels = train_iter.images[:2560], train_iter.labels[:2560]
     test_iter.images, test_iter.labels = test_iter.images[:500], test_iter.labels[:500]
     trained = [d2l.train_epoch_ch3(net, train_iter, loss, updater)[1] for _ in range(3)]
     found = [d2l.evaluate_accuracy(net, test_iter) for _ in range(3)]
-    assert len(set(found)) == 1  # nothing is dropped: each evaluation is the same
+    assert len(set(found)) == 1  # without dropout, all evaluations are equal
     assert max(trained) > 0.1
     train_iter.images, train_iter.labels = train_iter.images[:256], train_iter.labels[:256]
     losses = [
-        d2l.train_epoch_ch3(net, train_iter, loss, nothing(backend_name, updater))[0]
+        d2l.train_epoch_ch3(net, train_iter, loss, without_learning(backend_name, updater))[0]
         for _ in range(2)
     ]
-    # The weights stay what they are: another loss, by more than rounding, comes of other masks.
+    # The weights do not change, so only different masks can change the loss this much.
     assert abs(losses[0] - losses[1]) > 1e-4
 
 
-def nothing(backend_name: str, updater: Any) -> Any:
+def without_learning(backend_name: str, updater: Any) -> Any:
     """The updater with a learning rate of 0."""
     if backend_name == "torch":
         updater.param_groups[0]["lr"] = 0.0
@@ -135,7 +137,9 @@ def nothing(backend_name: str, updater: Any) -> Any:
 
 
 @pytest.mark.only(*FRAMEWORKS)
-def test_sgd_divides_a_sums_gradient(d2l: Any, backend: Backend[Any], backend_name: str) -> None:
+def test_sgd_divides_the_gradient_of_a_sum_by_the_batch_size(
+    d2l: Any, backend: Backend[Any], backend_name: str
+) -> None:
     (param,) = backend.init_params([np.array([[1.0, 2.0]])])
     X = backend.from_numpy(np.array([[3.0, 5.0]]))
     if backend_name == "tensorflow":
@@ -154,7 +158,7 @@ def test_sgd_divides_a_sums_gradient(d2l: Any, backend: Backend[Any], backend_na
 
 
 @pytest.mark.only(*FRAMEWORKS)
-def test_accuracy_counts(d2l: Any, backend: Backend[Any]) -> None:
+def test_accuracy_counts_correct_predictions(d2l: Any, backend: Backend[Any]) -> None:
     y_hat = backend.from_numpy(np.array([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]]))
     assert d2l.accuracy(y_hat, backend.from_numpy(np.array([0, 2]))) == 1.0
     column = backend.from_numpy(np.array([[0.0], [1.0], [0.0]]))  # classes, not logits
@@ -162,13 +166,13 @@ def test_accuracy_counts(d2l: Any, backend: Backend[Any]) -> None:
 
 
 @pytest.mark.only("tensorflow")
-def test_a_keras_network_is_what_it_is_now(d2l: Any) -> None:
-    """No graph outlives a call, other batch sizes have their own, and Keras's switch holds."""
+def test_changes_of_a_keras_network_take_effect(d2l: Any) -> None:
+    """Graphs do not outlive a call, each batch size has its own, and run_eagerly is respected."""
     import tensorflow as tf
 
     class Noisy(tf.keras.layers.Layer):  # type: ignore[misc, name-defined, unused-ignore] # keras has no types
         def call(self, X: Any) -> Any:
-            return X + tf.random.uniform(X.shape)  # a shape that is known when it is traced
+            return X + tf.random.uniform(X.shape)  # needs a known shape while tracing
 
     net = tf.keras.Sequential([tf.keras.layers.Flatten(), Noisy(), tf.keras.layers.Dense(10)])
     X, y = tf.ones((8, 28, 28, 1)), tf.zeros(8, tf.int32)
@@ -198,10 +202,10 @@ def test_a_keras_network_is_what_it_is_now(d2l: Any) -> None:
     assert not eagerly[0]
 
 
-# What they share, without a framework
+# The code that all modules share, without a framework
 
 
-def test_expectations_are_asserted_only_when_asked_for() -> None:
+def test_limits_are_checked_only_if_they_are_given() -> None:
     def run(**expected: Any) -> Animator:
         limits = {"max_loss": None, "min_accuracy": None, **expected}
         return train(2, lambda: (0.6, 0.8), lambda: 0.75, **limits)
@@ -217,7 +221,7 @@ def test_expectations_are_asserted_only_when_asked_for() -> None:
         train(0, lambda: (0.6, 0.8), lambda: 0.75, None, None)
 
 
-def test_a_loss_that_is_not_finite_is_not_what_was_expected() -> None:
+def test_a_nan_loss_exceeds_the_limit() -> None:
     with pytest.raises(AssertionError, match="got nan"):
         train(1, lambda: (float("nan"), 0.8), lambda: 0.75, 0.5, None)
 
@@ -231,7 +235,7 @@ def test_the_curves_are_drawn_without_a_screen(tmp_path: Any) -> None:
     assert (tmp_path / "curves.png").stat().st_size > 5000
 
 
-def test_an_accumulator_adds_and_begins_again() -> None:
+def test_an_accumulator_adds_and_resets() -> None:
     metric = Accumulator(2)
     metric.add(1, 2.5)
     metric.add(np.float32(1), 0)
@@ -242,9 +246,9 @@ def test_an_accumulator_adds_and_begins_again() -> None:
         metric.add(1)
 
 
-def test_a_late_accumulator_reads_late_but_all() -> None:
+def test_a_late_accumulator_reads_all_values_later() -> None:
     class Scalar:
-        """A framework's, which is waited for when it is read."""
+        """A framework's scalar: reading it waits for its computation."""
 
         read = 0
 
@@ -259,7 +263,7 @@ def test_a_late_accumulator_reads_late_but_all() -> None:
     assert metric[0] == LATE + 3.0
 
 
-def test_an_accumulator_adds_what_a_value_is_now() -> None:
+def test_an_accumulator_adds_the_current_value() -> None:
     total, metric = np.zeros(()), Accumulator(1)
     for _ in range(4):
         total += 1
@@ -267,7 +271,7 @@ def test_an_accumulator_adds_what_a_value_is_now() -> None:
     assert metric[0] == 1 + 2 + 3 + 4
 
 
-def test_the_last_batch_may_be_smaller_and_images_grow() -> None:
+def test_the_last_batch_may_be_smaller_and_images_are_resized() -> None:
     images = np.arange(7 * 784, dtype=np.uint64).astype(np.uint8).reshape(7, 28, 28)
     loader = Loader(images, np.arange(7, dtype=np.uint8), 3, lambda X, y: (X, y), None, 56)
     batches = list(loader)
@@ -278,7 +282,7 @@ def test_the_last_batch_may_be_smaller_and_images_grow() -> None:
     assert (resized(constant, 40) == 9).all()
 
 
-def test_curves_fit_their_axes_unless_limits_are_given() -> None:
+def test_axes_fit_the_curves_unless_limits_are_given() -> None:
     animator = Animator(xlabel="epoch", legend=["loss"], nrows=1, ncols=2)
     animator.add(1, 40.0)
     animator.add(20, 2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2ldrop.data import DataError, load_data
+from d2ldrop.data import DataError, StandInWarning, fashion_mnist, load_data
 from d2ldrop.data.fashion_mnist import FILES, cache_dir
 from tests.data.conftest import has_debian
 
@@ -66,8 +67,8 @@ LABELS = "train-labels-idx1-ubyte.gz"
 WRONG: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "gzip cut short": (lambda whole: whole[:-1000], "truncated: the gzip stream ends too early"),
     "gzip damaged": (
-        lambda whole: whole[:5000] + b"\0" * 50 + whole[5050:],
-        "cannot be read or unpacked",
+        lambda whole: whole[:5000] + b"\xff" * 50 + whole[5050:],
+        "cannot be unpacked",
     ),
     "empty": (lambda _: b"", "truncated: 0 bytes, an IDX header has 8"),
     "images instead": (
@@ -82,6 +83,11 @@ WRONG: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "too long": (lambda _: idx((60_000,), bytes(60_001)), "too long"),
     "label 10": (lambda _: idx((60_000,), bytes(59_999) + b"\x0a"), "label 10, expected 0 to 9"),
+    "content after the end": (
+        lambda whole: whole + gzip.compress(bytes(10**6)),
+        "too long: more than 60008 bytes unpacked",
+    ),
+    "nonsense after the end": (lambda whole: whole + b"nonsense", "cannot be unpacked"),
     "other labels": (lambda _: idx((60_000,), bytes(60_000)), "corrupt: SHA-256 of the content"),
 }
 
@@ -107,3 +113,54 @@ def test_a_wrong_file_in_the_cache_is_an_error_too(nowhere: None, real: Path) ->
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match="d2ldrop data --download"):
         load_data("auto")
+
+
+IRREGULAR: dict[str, Callable[[Path], None]] = {
+    "a folder": Path.mkdir,
+    "a pipe": lambda path: os.mkfifo(path, 0o600),
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to a device": lambda path: path.symlink_to("/dev/stdin"),
+}
+
+
+@has_debian
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and devices")
+@pytest.mark.parametrize("case", IRREGULAR)
+def test_what_is_not_a_file_is_refused_at_once(real: Path, nowhere: None, case: str) -> None:
+    path = real / LABELS
+    path.unlink()
+    IRREGULAR[case](path)
+    with pytest.raises(DataError, match=f"{LABELS}: not a regular file. The file is not changed"):
+        load_data("auto", data_dir=real)
+
+
+@has_debian
+def test_a_folder_beside_the_file_does_not_hide_it(real: Path) -> None:
+    (real / LABELS.removesuffix(".gz")).mkdir()
+    assert load_data("fashion-mnist", data_dir=real).name == "fashion-mnist"
+
+
+def test_a_folder_that_cannot_be_searched_is_an_error(
+    nowhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataError, match=r"^data_dir cannot be read: .*Name the folder that holds"):
+        load_data("auto", data_dir="x" * 5000)
+    monkeypatch.setenv("D2LDROP_DATA_DIR", "x" * 5000)
+    with pytest.raises(DataError, match=r"^D2LDROP_DATA_DIR cannot be read"):
+        load_data("auto")
+
+
+def test_a_cache_that_cannot_be_searched_is_passed_over(
+    nowhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)
+    with pytest.warns(StandInWarning, match="cannot be written"):
+        assert load_data("auto", train_size=5, test_size=5).name == "stand-in"
+
+
+def test_the_sizes_are_those_of_the_published_files() -> None:
+    assert [file.size for file in FILES] == [47_040_016, 60_008, 7_840_016, 10_008]
+    for file in FILES:
+        if fashion_mnist.DEBIAN.exists():  # gzipped again, without the name and its final zero
+            packed = fashion_mnist.DEBIAN / f"{file.name}.gz"
+            assert file.packed_size == packed.stat().st_size + len(file.name) + 1

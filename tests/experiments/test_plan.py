@@ -92,7 +92,7 @@ def test_another_experiment_s_folder_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(ValueError, match="holds an experiment with experiment test-time"):
         plan("dropconnect", tmp_path)
-    with pytest.raises(ValueError, match=r"with lr 0\.5, not 0\.1"):
+    with pytest.raises(ValueError, match=r"with lr \(--lr\) 0\.5, not 0\.1"):
         plan("test-time", tmp_path, recipe=replace(SMALL, lr=0.1))
     more = plan("test-time", tmp_path, recipe=replace(SMALL, seed=3), seeds=5)
     assert more.seeds == (3, 4, 5, 6, 7)

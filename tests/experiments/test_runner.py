@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from d2ldrop.experiments.engine.jobs import keep
+from d2ldrop.experiments.engine.job_files import RunAgainWarning, keep
 from d2ldrop.experiments.engine.results_table import compare_metrics
 from d2ldrop.experiments.engine.runner import run_experiment
 from tests.experiments.small import OPTIONS, SMALL, measured, plan
@@ -55,6 +56,51 @@ def test_finished_runs_are_kept_and_the_rest_is_run(tmp_path: Path) -> None:
     assert measured(resumed) == measured(whole)
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     assert seen == [(3, 6), (4, 6), (5, 6), (6, 6)]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda file, _: file.write_text(""), "is empty"),
+        (lambda file, _: file.write_text("{}"), "has no fields"),
+        (lambda file, _: file.write_text("[]"), "must hold a JSON object"),
+        (lambda file, _: file.write_text('{"measured": []}'), "has measurements of 0 epochs"),
+        (lambda file, _: file.write_text('{"measured": [{}]}'), "lacks the field 'test_error'"),
+        (
+            lambda file, _: file.write_text(file.read_text().replace("test_error", "test_errer")),
+            "was changed or damaged",
+        ),
+        (lambda file, other: file.write_bytes(other.read_bytes()), "has the result of another run"),
+        (lambda file, _: file.write_bytes(file.read_bytes()[:-9]), "is not JSON"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named_and_the_run_is_done_again(
+    tmp_path: Path, change: Callable[[Path, Path], object], problem: str
+) -> None:
+    whole, _ = run_experiment(plan("dropconnect", tmp_path, seeds=1), num_jobs=2)
+    files = sorted((tmp_path / "mine" / "jobs").iterdir())
+    change(files[0], files[1])
+    again = plan("dropconnect", tmp_path, seeds=1)
+    with pytest.warns(RunAgainWarning) as warned:
+        resumed, failed = run_experiment(again, num_jobs=2)
+    (line,) = [str(one.message) for one in warned]
+    assert re.fullmatch(rf"{files[0]} {problem}.*: its run is done again", line)
+    assert not failed
+    assert measured(resumed) == measured(whole)
+    run_experiment(again, num_jobs=2)  # the file is whole again: no warning
+
+
+def test_files_of_format_1_are_kept(tmp_path: Path) -> None:
+    whole, _ = run_experiment(plan("dropconnect", tmp_path, seeds=1), num_jobs=2)
+    files = list((tmp_path / "mine" / "jobs").iterdir())
+    for file in files:
+        content = json.loads(file.read_text())
+        file.write_text(json.dumps({k: content[k] for k in ("measured", "framework_version")}))
+    before = {file: file.stat().st_mtime_ns for file in files}
+    again = plan("dropconnect", tmp_path, seeds=1)
+    resumed, _ = run_experiment(again, num_jobs=2)
+    assert resumed.runs == whole.runs
+    assert {file: file.stat().st_mtime_ns for file in files} == before
 
 
 @pytest.mark.slow
@@ -130,11 +176,11 @@ def test_a_run_that_succeeds_at_last_has_no_log(tmp_path: Path) -> None:
 def test_a_run_that_cannot_be_saved_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(file: Path, content: bytes) -> None:
+    def full(file: Path, content: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     small = plan("dropconnect", tmp_path, seeds=1)
-    monkeypatch.setattr("d2ldrop.experiments.engine.jobs.write_bytes", full)
+    monkeypatch.setattr("d2ldrop.experiments.engine.job_files.write_sealed", full)
     results, failed = run_experiment(small, num_jobs=2)
     assert results.seeds == []
     expected = "its measurements are not saved: [Errno 28] No space left on device"

@@ -1,4 +1,4 @@
-"""A network and its inputs that several test modules use."""
+"""A network and its inputs, used by several test modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEEP_PROBS: list[KeepProb] = [1, 0.8, 0.5, (0.5, 0.9), [1, 0.3]]
 def example(
     sizes: tuple[int, ...] = (3, 4, 2, 1), m: int = 6, dtype: str = "float64"
 ) -> tuple[Array, Array, dict[str, Array]]:
-    """Inputs, labels and parameters, biases among them, none of them 0."""
+    """Return inputs, labels and parameters. No bias is 0."""
     rng = np.random.default_rng(5)
     X = rng.standard_normal((sizes[0], m)).astype(dtype)
     parameters = initialize_parameters(sizes, seed=5)

@@ -1,4 +1,4 @@
-"""Bad arguments: each raises one error, before any work."""
+"""Each bad argument raises an error before any computation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from d2ldrop.handwritten import (
 from d2ldrop.handwritten.checks import CACHE, Array
 from tests.handwritten.examples import example
 
-# Each case: the call, the exception, the message.
+# Each case has a call, the exception and the message.
 Case = tuple[Callable[[], object], type[Exception], str]
 X0, Y0, P0 = example()
 CACHE0 = forward_propagation_with_dropout(X0, P0, rng=np.random.default_rng(0))[1]
@@ -68,7 +68,7 @@ BAD_KEEP_PROB: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_KEEP_PROB)
-def test_bad_keep_prob(case: str) -> None:
+def test_a_bad_keep_prob_is_refused(case: str) -> None:
     keep_prob, exception, message = BAD_KEEP_PROB[case]
     calls: list[Callable[[], object]] = [
         lambda: forward(keep_prob=keep_prob),
@@ -89,7 +89,7 @@ BAD: dict[str, Case] = {
     "X empty": (
         lambda: forward(X=X0[:, :0]),
         ValueError,
-        r"X must have shape \(n_x, m\), none of them 0, got \(3, 0\)",
+        r"X must have shape \(n_x, m\) with sizes above 0, got \(3, 0\)",
     ),
     "X NaN": (lambda: forward(X=with_nan(X0)), ValueError, "X must be finite, got nan"),
     "parameters list": (lambda: forward(P=[1]), TypeError, "parameters must be a dict .* got list"),
@@ -98,7 +98,11 @@ BAD: dict[str, Case] = {
         ValueError,
         "parameters must be a dict with W1 b1 W2 b2 W3 b3, got no b2",
     ),
-    "four layers": (lambda: forward(P=P0 | {"W4": P0["W3"]}), ValueError, "three layers, got a W4"),
+    "four layers": (
+        lambda: forward(P=P0 | {"W4": P0["W3"]}),
+        ValueError,
+        "three layers, got W4 too",
+    ),
     "W1": (
         lambda: forward(P=P0 | {"W1": P0["W1"].T}),
         ValueError,
@@ -120,7 +124,7 @@ BAD: dict[str, Case] = {
         ValueError,
         r"W3 in parameters must have shape \(1, 2\), got \(2, 2\)",
     ),
-    "rng None": (lambda: forward(rng=0), TypeError, r"rng must be numpy.random.default_rng\(0\)"),
+    "rng None": (lambda: forward(rng=0), TypeError, r"as numpy.random.default_rng\(0\), got 0"),
     "rng stdlib": (lambda: forward(rng=random.Random(0)), TypeError, "rng must be .* got <random"),
     "backward X": (
         lambda: backward(X=X0[:, :5]),
@@ -139,8 +143,12 @@ BAD: dict[str, Case] = {
     ),
     "Y flat": (lambda: backward(Y=Y0[0]), ValueError, r"Y must have shape \(1, 6\), got \(6,\)"),
     "Y list": (lambda: backward(Y=[[0] * 6]), TypeError, "Y must be a NumPy array .* got list"),
-    "Y label": (lambda: backward(Y=2 * Y0), ValueError, "Y must hold labels 0 and 1 alone, got 2"),
-    "Y fraction": (lambda: backward(Y=Y0 / 2), ValueError, "labels 0 and 1 alone, got 0.5"),
+    "Y label": (
+        lambda: backward(Y=2 * Y0),
+        ValueError,
+        "Y must hold only the labels 0 and 1, got 2",
+    ),
+    "Y fraction": (lambda: backward(Y=Y0 / 2), ValueError, "only the labels 0 and 1, got 0.5"),
     "Y NaN": (lambda: backward(Y=with_nan(Y0)), ValueError, "Y must be finite, got nan"),
     "cache dict": (lambda: backward(cache={}), TypeError, r"cache must be the tuple .* got dict"),
     "cache short": (
@@ -173,7 +181,11 @@ BAD: dict[str, Case] = {
         ValueError,
         "A3 must be finite, got nan",
     ),
-    "check Y": (lambda: gradient_check(P0, X0, 3 * Y0), ValueError, "labels 0 and 1 alone, got 3"),
+    "check Y": (
+        lambda: gradient_check(P0, X0, 3 * Y0),
+        ValueError,
+        "only the labels 0 and 1, got 3",
+    ),
     "check seed": (lambda: gradient_check(P0, X0, Y0, 0.5, -1), ValueError, "seed must be .*-1"),
     "train Y": (lambda: train(X0, Y0.T), ValueError, r"Y must have shape \(1, 6\), got \(6, 1\)"),
     "train X": (lambda: train(X0[0], Y0), ValueError, r"X must have shape \(n_x, m\)"),
@@ -231,7 +243,7 @@ BAD: dict[str, Case] = {
     "sizes last": (
         lambda: initialize_parameters((2, 3, 2, 2), seed=0),
         ValueError,
-        "layer_sizes must end in 1, the one probability, got 2",
+        "layer_sizes must end in 1, the number of outputs, got 2",
     ),
     "predict X": (lambda: predict(P0, X0[:2]), ValueError, r"W1 in parameters must have shape"),
     "toy m": (lambda: toy_data(0, seed=0), ValueError, "m must be a positive integer, got 0"),
@@ -261,7 +273,7 @@ BAD: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_arguments(case: str) -> None:
+def test_bad_arguments_are_refused(case: str) -> None:
     call, exception, message = BAD[case]
     with pytest.raises(exception, match=message):
         call()
@@ -270,7 +282,7 @@ def test_bad_arguments(case: str) -> None:
 @pytest.mark.parametrize(
     "bad", [{"keep_prob": 2}, {"P": P0 | {"W3": P0["W2"]}}, {"X": X0 + np.inf}]
 )
-def test_an_error_comes_before_any_draw(bad: dict[str, Any]) -> None:
+def test_an_error_is_raised_before_any_draw(bad: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="must"):
         forward(rng=rng, **bad)

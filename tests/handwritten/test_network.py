@@ -1,4 +1,4 @@
-"""Forward pass, cost and gradients: against autograd, fixed draws and hand calculation."""
+"""Forward pass, cost and gradients equal those of autograd and of a calculation by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GRADIENTS = ["dZ3", "dW3", "db3", "dA2", "dZ2", "dW2", "db2", "dA1", "dZ1", "dW1
 
 @pytest.mark.parametrize("new", [np.random.default_rng, np.random.RandomState])
 @pytest.mark.parametrize("keep_prob", KEEP_PROBS, ids=str)
-def test_masks_are_drawn_once_a_hidden_layer_in_order(
+def test_each_hidden_layer_draws_one_mask_in_order(
     new: Callable[[int], Rng], keep_prob: KeepProb
 ) -> None:
     X, _, parameters = example()
@@ -34,11 +34,11 @@ def test_masks_are_drawn_once_a_hidden_layer_in_order(
     keep1, keep2 = np.broadcast_to(keep_prob, 2).tolist()
     np.testing.assert_array_equal(cache[1], twin.random((4, 6)) < keep1)
     np.testing.assert_array_equal(cache[6], twin.random((2, 6)) < keep2)
-    assert rng.random() == twin.random(), "no third draw"
+    assert rng.random() == twin.random(), "there was a third draw"
 
 
 class Drawn:
-    """Gives the draws that it was made with."""
+    """A generator that returns the given draws."""
 
     def __init__(self, *draws: Array) -> None:
         self.draws = list(draws)
@@ -49,8 +49,8 @@ class Drawn:
         return draw
 
 
-def test_by_hand() -> None:
-    """One example, every number from pencil and paper; a draw equal to keep_prob drops."""
+def test_every_number_equals_the_calculation_by_hand() -> None:
+    """The network has one example. A draw equal to keep_prob drops a unit."""
     X = np.array([[1.0], [2.0]])
     parameters = {
         "W1": np.array([[1.0, 1.0], [2.0, 0.0], [0.0, -1.0]]),
@@ -87,7 +87,7 @@ def test_by_hand() -> None:
         np.testing.assert_allclose(values, expected[name], rtol=1e-13, err_msg=name)
 
 
-def test_a_draw_equal_to_keep_prob_drops_in_either_layer() -> None:
+def test_a_draw_equal_to_keep_prob_drops_a_unit_in_both_layers() -> None:
     X, _, parameters = example()
     rng: Any = Drawn(np.full((4, 6), 0.5), np.full((2, 6), 0.25))
     _, cache = forward_propagation_with_dropout(X, parameters, (0.5, 0.25), rng=rng)
@@ -95,8 +95,8 @@ def test_a_draw_equal_to_keep_prob_drops_in_either_layer() -> None:
     assert not cache[6].any()
 
 
-def test_the_course_exercise_gives_its_known_values() -> None:
-    """Published: A3 with keep_prob 0.7; dA1, dA2 of a cache made with 0.5, taken with 0.8."""
+def test_the_course_exercise_gives_its_published_values() -> None:
+    """A3 uses keep_prob 0.7. For dA1 and dA2 the forward pass uses 0.5, the backward pass 0.8."""
     rng = np.random.RandomState(1)
     X = rng.randn(3, 5)
     shapes = {"W1": (2, 3), "b1": (2, 1), "W2": (3, 2), "b2": (3, 1), "W3": (1, 3), "b3": (1, 1)}
@@ -117,7 +117,7 @@ def test_the_course_exercise_gives_its_known_values() -> None:
     np.testing.assert_allclose(gradients["dA2"], dA2, atol=1e-8)
 
 
-def test_numpys_global_generator_will_do() -> None:
+def test_rng_may_be_numpys_global_generator() -> None:
     X, _, parameters = example()
     state = np.random.get_state()
     try:
@@ -131,7 +131,7 @@ def test_numpys_global_generator_will_do() -> None:
 
 
 @pytest.mark.parametrize("keep_prob", [1, 1.0, np.float32(1), (1, 1), np.ones(2)], ids=repr)
-def test_keep_prob_1_is_the_network_without_dropout(keep_prob: KeepProb) -> None:
+def test_keep_prob_1_equals_the_network_without_dropout(keep_prob: KeepProb) -> None:
     X, _, parameters = example()
     A3, cache = forward_propagation_with_dropout(
         X, parameters, keep_prob, rng=np.random.default_rng(0)
@@ -141,7 +141,7 @@ def test_keep_prob_1_is_the_network_without_dropout(keep_prob: KeepProb) -> None
     np.testing.assert_array_equal(A3, forward_propagation(X, parameters))
 
 
-def test_a_scalar_stands_for_both_layers() -> None:
+def test_a_scalar_keep_prob_applies_to_both_layers() -> None:
     X, Y, parameters = example()
     results = []
     for keep_prob in (0.6, (0.6, 0.6), [0.6, 0.6], np.array([0.6, 0.6])):
@@ -154,14 +154,14 @@ def test_a_scalar_stands_for_both_layers() -> None:
             np.testing.assert_array_equal(one, other)
 
 
-def test_the_default_keeps_half() -> None:
+def test_the_default_keep_prob_is_one_half() -> None:
     X, _, parameters = example()
     A3, _ = forward_propagation_with_dropout(X, parameters, rng=np.random.default_rng(0))
     half, _ = forward_propagation_with_dropout(X, parameters, 0.5, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(A3, half)
 
 
-def test_expectation_of_an_activation_stays() -> None:
+def test_dropout_does_not_change_the_expectation_of_an_activation() -> None:
     X, _, parameters = example((3, 4, 2, 1), m=1)
     X = np.repeat(X, 20_000, axis=1)
     _, cache = forward_propagation_with_dropout(X, parameters, 0.3, rng=np.random.default_rng(0))
@@ -170,7 +170,7 @@ def test_expectation_of_an_activation_stays() -> None:
     )
 
 
-def test_arguments_stay_as_they_are() -> None:
+def test_arguments_do_not_change() -> None:
     X, Y, parameters = example()
     before = [values.copy() for values in (X, Y, *parameters.values())]
     _, cache = forward_propagation_with_dropout(X, parameters, rng=np.random.default_rng(0))
@@ -180,7 +180,7 @@ def test_arguments_stay_as_they_are() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_float32_stays_float32() -> None:
+def test_float32_inputs_give_float32_results() -> None:
     X, Y, parameters = example(dtype="float32")
     A3, cache = forward_propagation_with_dropout(X, parameters, 0.7, rng=np.random.default_rng(0))
     assert {values.dtype for values in (A3, *cache)} == {np.dtype("float32"), np.dtype(bool)}
@@ -188,7 +188,7 @@ def test_float32_stays_float32() -> None:
     assert {values.dtype for values in gradients.values()} == {np.dtype("float32")}
 
 
-def test_a_matrix_is_taken_as_an_array() -> None:
+def test_a_numpy_matrix_gives_the_same_result_as_an_array() -> None:
     X, Y, parameters = example()
     A3, cache = forward_propagation_with_dropout(
         X.view(np.matrix),
@@ -217,7 +217,9 @@ def test_extreme_outputs_do_not_overflow() -> None:
 @pytest.mark.only("torch")
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("keep_prob", KEEP_PROBS, ids=str)
-def test_gradients_are_autograds(backend: Any, sizes: tuple[int, ...], keep_prob: KeepProb) -> None:
+def test_gradients_equal_those_of_autograd(
+    backend: Any, sizes: tuple[int, ...], keep_prob: KeepProb
+) -> None:
     import torch
 
     X, Y, parameters = example(sizes, m=9)
@@ -247,7 +249,7 @@ def test_gradients_are_autograds(backend: Any, sizes: tuple[int, ...], keep_prob
     assert compute_cost(A3, Y) == pytest.approx(cost.item(), rel=1e-13)
     assert list(gradients) == GRADIENTS == [f"d{name}" for name in leaves]
     for name, gradient in zip(leaves, expected, strict=True):
-        scale = 9 if name[0] in "ZA" else 1  # the exercise averages in dW and db, not before
+        scale = 9 if name[0] in "ZA" else 1  # the exercise divides only dW and db by m
         np.testing.assert_allclose(
             gradients[f"d{name}"], scale * gradient.numpy(), rtol=1e-11, atol=1e-15, err_msg=name
         )
@@ -270,7 +272,7 @@ def test_gradients_are_autograds(backend: Any, sizes: tuple[int, ...], keep_prob
     ],
 )
 @pytest.mark.parametrize("labels", ["int64", "float32", "bool"])
-def test_cost(A3: Any, Y: Any, cost: float, labels: str) -> None:
+def test_the_cost_is_the_mean_cross_entropy(A3: Any, Y: Any, cost: float, labels: str) -> None:
     got = compute_cost(np.array(A3), np.array(Y, labels))
     assert type(got) is float
     assert got == pytest.approx(cost, rel=1e-14)

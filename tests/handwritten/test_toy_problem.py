@@ -8,7 +8,7 @@ import pytest
 from d2ldrop.handwritten import decision_boundary, initialize_parameters, predict, toy_data
 
 
-def test_toy_data() -> None:
+def test_toy_data_are_balanced_and_reproducible() -> None:
     X, Y = toy_data(101, seed=4)
     assert (X.shape, X.dtype, Y.shape) == ((2, 101), np.dtype(float), (1, 101))
     assert Y.sum() == 50
@@ -27,21 +27,21 @@ def test_toy_data_without_noise_lies_on_half_circles() -> None:
 
 
 @pytest.mark.parametrize("constant", [False, True])
-def test_decision_boundary_is_what_predict_says(constant: bool) -> None:
+def test_the_decision_boundary_agrees_with_predict(constant: bool) -> None:
     X, _ = toy_data(30, seed=0)
     if constant:
         X[1] = 4.0
     parameters = initialize_parameters((2, 6, 5, 1), seed=3)
     _, _, before = decision_boundary(parameters, X, resolution=25)
     logits = np.log(before / (1 - before))
-    parameters["b3"] -= (logits.min() + logits.max()) / 2  # so that both labels occur
+    parameters["b3"] -= (logits.min() + logits.max()) / 2  # now both labels occur
     xx, yy, probability = decision_boundary(parameters, X, resolution=25)
     assert xx.shape == yy.shape == probability.shape == (25, 25)
     labels = predict(parameters, np.stack([xx.ravel(), yy.ravel()]))
     assert labels.shape == (1, 625)
     assert labels.dtype == np.dtype(int)
     np.testing.assert_array_equal(probability.ravel() > 0.5, labels[0] == 1)
-    assert len(np.unique(labels)) == 2, "else the comparison shows nothing"
+    assert len(np.unique(labels)) == 2, "both labels must occur"
     assert (np.diff(xx, axis=1) > 0).all()
     assert (np.diff(yy, axis=0) > 0).all()
     assert xx.min() < X[0].min() < X[0].max() < xx.max()

@@ -1,4 +1,4 @@
-"""Training: it learns, repeats with its seed, and consists of the documented steps."""
+"""Training learns, is reproducible, and takes the documented steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_training_reduces_the_cost_and_learns() -> None:
     ]  # fmt: skip
 
 
-def test_a_seed_repeats_a_training_and_another_does_not() -> None:
+def test_a_seed_determines_the_training() -> None:
     X, Y = toy_data(20, seed=0)
     (a, a_costs), (b, b_costs), (c, _) = (
         train(X, Y, (5, 4), num_iterations=10, seed=seed) for seed in (3, 3, 4)
@@ -39,7 +39,7 @@ def test_a_seed_repeats_a_training_and_another_does_not() -> None:
     assert (a["W1"] != c["W1"]).all()
 
 
-def test_training_is_the_steps_it_says() -> None:
+def test_training_takes_the_documented_steps() -> None:
     X, Y = toy_data(12, seed=0)
     trained, costs = train(
         X, Y, (5, 4), keep_prob=(0.5, 0.8), learning_rate=0.2, num_iterations=3, seed=9
@@ -54,8 +54,8 @@ def test_training_is_the_steps_it_says() -> None:
         np.testing.assert_array_equal(values, parameters[name])
 
 
-def test_dropout_helps_on_the_toy_set() -> None:
-    """The defaults, three seeds: more errors on the points learnt, fewer on new ones."""
+def test_dropout_reduces_the_test_error_on_the_toy_data() -> None:
+    """It makes more errors on the training points and fewer on new points (mean of three seeds)."""
 
     def accuracy(keep_prob: float) -> tuple[float, float]:
         seen, new = [], []
@@ -73,7 +73,7 @@ def test_dropout_helps_on_the_toy_set() -> None:
     assert new_with > new_without + 0.01
 
 
-def test_initial_parameters() -> None:
+def test_initial_weights_have_the_documented_scale_and_biases_are_0() -> None:
     parameters = initialize_parameters((300, 200, 100, 1), seed=0)
     assert list(parameters) == ["W1", "b1", "W2", "b2", "W3", "b3"]
     assert parameters["W1"].std() == pytest.approx(np.sqrt(2 / 300), rel=0.02)
@@ -81,7 +81,7 @@ def test_initial_parameters() -> None:
     assert not any(parameters[name].any() for name in ("b1", "b2", "b3"))
 
 
-def test_update_parameters_returns_new_ones() -> None:
+def test_update_parameters_returns_new_arrays() -> None:
     _, _, parameters = example()
     before = {name: values.copy() for name, values in parameters.items()}
     updated = update_parameters(parameters, {f"d{name}": 2 * before[name] for name in before}, 0.1)

@@ -1,4 +1,4 @@
-"""The documentation: its links lead to files, its tables are current, README lists every page."""
+"""The documentation has valid links and current tables, and the READMEs list every page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md", *DOC
 
 
 def links(page: str) -> list[str]:
-    """The relative targets of a page's links and pictures, outside code blocks."""
+    """Return the relative targets of a page's links and pictures, outside code blocks."""
     text = (ROOT / page).read_text(encoding="utf-8")
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     targets = re.findall(r"\]\(([^()\s]+)\)", text)
@@ -25,7 +25,7 @@ def links(page: str) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings of a page."""
+    """Return the anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -57,7 +57,7 @@ def test_every_page_is_linked(readme: str) -> None:
 def test_the_tables_are_current() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     if f"\nclick=={version('click')}\n" not in lock:
-        pytest.skip("the tables of options have the wording of the locked click")
+        pytest.skip("the tables of options depend on the version of click in requirements.lock")
     out = subprocess.run(
         [sys.executable, "docs/tables.py", "--check"],
         cwd=ROOT, capture_output=True, text=True, check=False,

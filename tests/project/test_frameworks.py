@@ -1,4 +1,4 @@
-"""What is known of a framework before it is imported."""
+"""Facts about a framework that are known before its import."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def on(monkeypatch: pytest.MonkeyPatch, system: str, machine: str, numpy: str) -
     monkeypatch.setattr(frameworks, "version", lambda _: numpy)
 
 
-def test_an_extra_installs_a_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hint_for_a_framework_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, "Linux", "x86_64", "2.4.6")
     assert how_to_install("torch", "d2ldrop") == 'pip install "d2ldrop[torch]"'
     assert how_to_install("other", "somebodys-distribution") == "pip install other"
 
 
-def test_mxnet_is_put_beside_numpy_2_without_its_dependencies(
+def test_the_hint_for_mxnet_omits_its_dependencies_with_numpy_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on(monkeypatch, "Linux", "x86_64", "2.4.6")
@@ -39,7 +39,7 @@ def test_mxnet_is_put_beside_numpy_2_without_its_dependencies(
         ("tensorflow", "Windows", "AMD64"),
     ],
 )
-def test_a_machine_without_a_wheel_is_named(
+def test_the_hint_names_a_machine_without_a_wheel(
     monkeypatch: pytest.MonkeyPatch, name: str, system: str, machine: str
 ) -> None:
     on(monkeypatch, system, machine, "2.4.6")
@@ -47,6 +47,6 @@ def test_a_machine_without_a_wheel_is_named(
     assert how_to_install(name, "d2ldrop") == expected
 
 
-def test_a_framework_that_is_not_known_has_its_own_name() -> None:
+def test_the_title_of_an_unknown_framework_is_its_name() -> None:
     assert title("honest") == "honest"
     assert title("torch-concise") == "PyTorch concise"

@@ -38,7 +38,7 @@ def test_importing_d2ldrop_loads_no_framework_and_little_else() -> None:
         "jax",
         "matplotlib",
         "rich",
-        "pooch",
+        "requests",
     }
     assert not heavy & set(loaded)
 
@@ -139,7 +139,7 @@ def test_every_numpy_name_that_mxnet_uses_exists() -> None:
     assert spec is not None
     assert spec.origin is not None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about MXNet's strings and about old names of NumPy
+        warnings.simplefilter("ignore")  # MXNet's strings and NumPy's old names give warnings
         read = {
             name for file in Path(spec.origin).parent.rglob("*.py") for name in numpy_names_of(file)
         }
@@ -171,7 +171,7 @@ def test_a_removed_financial_function_raises_an_error_with_the_reason() -> None:
 
 
 @skip_without("mxnet")
-def test_using_mxnet_leaves_its_numpy_scope_as_it_was() -> None:
+def test_using_mxnet_does_not_change_its_numpy_scope() -> None:
     code = (
         "import numpy as np, d2ldrop\n"
         "B = d2ldrop.get_backend('mxnet')\n"
@@ -190,7 +190,7 @@ def test_mxnet_does_not_change_the_threads_of_torch(order: tuple[str, str]) -> N
     assert python(code + "import torch; print(torch.get_num_threads())") == alone
 
 
-def test_a_missing_framework_is_an_error_with_the_pip_line() -> None:
+def test_the_error_for_a_missing_framework_has_the_pip_command() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"  # as if it were not installed
         "import d2ldrop\n"
@@ -238,7 +238,7 @@ def test_a_broken_framework_raises_its_own_error(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_missing_system_library_is_named_with_its_package(
+def test_the_error_for_a_missing_system_library_names_its_package(
     tmp_path: Path, framework: str, library: str, message: str, error: str
 ) -> None:
     lacking = f"{library}: cannot open shared object file: No such file or directory"
@@ -260,7 +260,7 @@ def test_a_missing_system_library_is_named_with_its_package(
     assert cause.strip() == lacking
 
 
-def test_an_unknown_backend_is_an_error_that_suggests() -> None:
+def test_the_error_for_an_unknown_backend_suggests_a_name() -> None:
     from d2ldrop import get_backend
 
     with pytest.raises(
@@ -272,12 +272,12 @@ def test_an_unknown_backend_is_an_error_that_suggests() -> None:
 @skip_without("torch", "mxnet")
 @pytest.mark.slow
 def test_a_test_process_refuses_a_second_framework() -> None:
-    """The guard of conftest.py: in one process, the second framework's tests must fail."""
+    """In one process, the fixture ``backend`` must fail the tests of a second framework."""
     out = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider"),
             str(ROOT / "tests" / "test_layer.py"),
-            *("-k", "returns_itself and (torch or mxnet)"),
+            *("-k", "returns_x_itself and (torch or mxnet)"),
         ],
         capture_output=True,
         text=True,

@@ -35,7 +35,7 @@ STORED = [(name, language) for name in build.SOURCES for language in build.FOLDE
 
 
 @pytest.mark.parametrize(("name", "language"), STORED)
-def test_it_is_what_the_sources_give(name: str, language: str) -> None:
+def test_a_notebook_equals_its_sources(name: str, language: str) -> None:
     notebook, expected = build.stored(name, language), build.notebook(name, language)
     nbformat.validate(notebook)
     assert [(cell.id, cell.source) for cell in notebook.cells] == [
@@ -45,20 +45,24 @@ def test_it_is_what_the_sources_give(name: str, language: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "language"), STORED)
-def test_its_outputs_are_stored_and_clean(name: str, language: str) -> None:
+def test_outputs_are_stored_and_clean(name: str, language: str) -> None:
     notebook = build.stored(name, language)
-    assert all(cell.metadata == {} for cell in notebook.cells), "no times of execution"
+    assert all(cell.metadata == {} for cell in notebook.cells), (
+        "cells must not contain execution times"
+    )
     cells = list(build.code_cells(notebook).values())
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell.outputs]
     assert len(outputs) >= len(cells) / 2
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
     if "load_data" in str(cells):
-        assert "fashion-mnist: 60,000 images" in str(outputs), "the real data"
+        assert "fashion-mnist: 60,000 images" in str(outputs), (
+            "the notebook must be built with the real data"
+        )
 
 
 @pytest.mark.parametrize(("name", "language"), STORED)
-def test_it_holds_nothing_of_the_machine_it_was_built_on(name: str, language: str) -> None:
+def test_a_notebook_contains_no_details_of_the_build_machine(name: str, language: str) -> None:
     text = (build.FOLDERS[language] / f"{name}.ipynb").read_text(encoding="utf-8")
     assert not re.findall(r"(?<![\w./])/(?:home|root|tmp|work|usr|Users)/\S*", text)
     assert not re.findall(r"\bat 0x[0-9a-f]+", text), "an address differs in every build"
@@ -73,7 +77,7 @@ def test_code_and_outputs_are_the_same_in_every_language(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", build.SOURCES)
-def test_its_listings_are_what_the_package_holds_now(name: str) -> None:
+def test_listings_equal_the_current_sources(name: str) -> None:
     files = [*(ROOT / "backends").glob("*.py"), *(ROOT / "d2ldrop").rglob("*.py")]
     package = "\n\n\n".join(file.read_text(encoding="utf-8") for file in files)
     shown = [
@@ -90,7 +94,7 @@ def test_its_listings_are_what_the_package_holds_now(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", build.SOURCES)
-def test_its_links_lead_somewhere(name: str) -> None:
+def test_links_lead_to_files(name: str) -> None:
     for language, folder in build.FOLDERS.items():
         text = "\n".join(
             c.source for c in build.stored(name, language).cells if c.cell_type != "code"
@@ -109,7 +113,7 @@ def test_the_exercises_name_every_experiment(language: str) -> None:
         assert set(re.findall(r"d2ldrop experiment ([a-z][\w-]*)", text)) <= set(NAMES)
 
 
-def test_code_and_prose_must_have_the_same_names(
+def test_code_and_prose_must_have_the_same_cell_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(build.SOURCE, tmp_path, dirs_exist_ok=True)

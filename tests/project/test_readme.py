@@ -1,4 +1,4 @@
-"""The listings of the READMEs equal the sources, the example runs, and the commands exist."""
+"""The READMEs have current listings, an example that runs, and commands that exist."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_the_example_runs(readme: str, tmp_path: Path) -> None:
 
 
 def commands(readme: str) -> list[tuple[str, str]]:
-    """The name and the arguments of each d2ldrop command in a README."""
+    """Return the name and the arguments of each d2ldrop command in a README."""
     return re.findall(r"^d2ldrop ([a-z-]+)(.*?)(?:#.*)?$", read(readme), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def helps() -> dict[str, str]:
-    """The help text of each command in the READMEs."""
+    """Return the help text of each command in the READMEs."""
     return {
         name: subprocess.run(
             [sys.executable, "-m", "d2ldrop", name, "--help"],

@@ -18,7 +18,8 @@ from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
 from d2ldrop.frameworks import framework
 from d2ldrop.training.implementations import Chunk, CompiledScratch, make_model, recipe_for
-from d2ldrop.training.loop import begin_epoch, train_chunks, weights_after
+from d2ldrop.training.loop import begin_epoch, train_chunks
+from d2ldrop.training.steps import weights_after
 
 Module = Backend[Any]
 SMALL = Recipe(dtype="float64", num_hiddens=(32, 32), batch_size=8, lr=0.1)
@@ -164,7 +165,7 @@ def test_concise_runs_draw_natively_repeat_and_resume(
     np.testing.assert_array_equal(resumed.trace, whole.trace)
     for name, array in whole.weights.items():
         np.testing.assert_array_equal(resumed.weights[name], array)
-    with pytest.raises(ValueError, match="holds a run with implementation concise, not scratch"):
+    with pytest.raises(ValueError, match=r"with implementation \(--impl\) concise, not scratch"):
         train(backend_name, recipe, data=data, folder=tmp_path / "whole", resume=True)
 
 

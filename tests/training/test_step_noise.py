@@ -18,8 +18,8 @@ from d2ldrop.core.noise import NOISES, LayerNoise
 from d2ldrop.core.randomness import nudged
 from d2ldrop.data import Dataset
 from d2ldrop.data.stand_in import stand_in
-from d2ldrop.training.loop import weights_after
 from d2ldrop.training.step_noise import draw_noise, drop_pixels, hidden_rates, input_rate
+from d2ldrop.training.steps import weights_after
 from tests.backends.test_backends import TOLERANCE, Problem, on_framework
 
 Module = Backend[Any]

@@ -20,7 +20,7 @@ DROPOUT, DROPCONNECT, NEITHER = "dropout", "DropConnect", "neither"
 
 def arms(setting: Setting) -> list[Arm]:
     """Drop activations, drop weights with the same probabilities, or drop nothing."""
-    calm = replace(setting.recipe, lr=min(setting.recipe.lr, LR))
+    calm = replace(setting.recipe, lr=min(setting.recipe.lr, LR), noise="dropout")
     return [
         Arm(DROPOUT, calm),
         Arm(DROPCONNECT, replace(calm, noise="dropconnect")),

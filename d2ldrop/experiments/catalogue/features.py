@@ -12,7 +12,7 @@ import numpy as np
 
 from d2ldrop.data import Dataset, to_network
 from d2ldrop.experiments.engine.definition import Arm, Experiment, Setting
-from d2ldrop.experiments.engine.results import Results
+from d2ldrop.experiments.engine.results import Float64, Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.training.layer_statistics import hidden_statistics
 from d2ldrop.training.run import Run
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WITH, WITHOUT = "with dropout", "without"
-UNITS = 16
+UNITS, COLUMNS = 16, 4
+"""The most units in the figure, and how many of them stand side by side."""
 STRONGEST = 0.1
 LABELS = {
     "zeros_1": "activations that are 0, hidden layer 1 (%)",
@@ -49,35 +50,47 @@ def measure(run: Run, data: Dataset) -> dict[str, Any]:
     ]
     W1 = run.weights["W1"].astype(np.float64)
     squares = np.sort(W1**2, axis=0)
-    strongest = squares[-round(STRONGEST * len(W1)) :].sum(axis=0) / squares.sum(axis=0)
+    totals = squares.sum(axis=0)
+    shares = squares[-round(STRONGEST * len(W1)) :].sum(axis=0)[totals > 0] / totals[totals > 0]
     return {
         **{f"zeros_{i}": 100 * layer["zeros"] for i, layer in enumerate(layers, 1)},
         **{f"mean_{i}": layer["mean"] for i, layer in enumerate(layers, 1)},
-        "concentration": float(100 * strongest.mean()),
+        "concentration": float(100 * shares.mean()) if shares.size else 0.0,
         "units": W1[:, :UNITS].T.round(5).tolist(),
     }
 
 
 def draw(results: Results) -> Figure:
-    """Draw the weights of the first units as images, for the first seed, on one colour scale."""
+    """Draw the weights of the first units as images, of one run per arm, on one colour scale."""
     from matplotlib.figure import Figure
 
-    units = {
-        name: np.array(results.runs[name, results.seeds[0]]["measured"][-1]["units"])
-        for name in results.names
-    }
+    units = {name: _units(results, name) for name in results.names}
     figure = Figure(figsize=(9, 4.8), layout="constrained")
-    limit = np.quantile(np.abs(list(units.values())), 0.99)
+    shown = [one for _, one in units.values() if one is not None]
+    limit = np.quantile(np.abs(shown), 0.99) if shown else 1.0
     places = figure.add_gridspec(1, len(units))
-    for index, (name, weights) in enumerate(units.items()):
+    for index, (name, (seed, weights)) in enumerate(units.items()):
         half = figure.add_subfigure(places[0, index])
-        half.suptitle(f"{name}: W1 of units 1 to {UNITS}", fontsize=9)
-        all_axes = half.subplots(4, UNITS // 4).ravel().tolist()
-        for axes, unit in zip(all_axes, weights, strict=True):
-            axes.imshow(unit.reshape(28, 28), cmap="gray", vmin=-limit, vmax=limit)
+        if weights is None:
+            half.suptitle(f"{name}: all runs diverged", fontsize=9)
+            continue
+        n = len(weights)
+        half.suptitle(f"{name}: W1 of {n} unit{'s' if n > 1 else ''}, seed {seed}", fontsize=9)
+        all_axes = half.subplots(-(-n // COLUMNS), min(n, COLUMNS), squeeze=False).ravel().tolist()
+        for axes in all_axes:
             axes.set_axis_off()
+        for axes, unit in zip(all_axes, weights, strict=False):  # the last row may be incomplete
+            axes.imshow(unit.reshape(28, 28), cmap="gray", vmin=-limit, vmax=limit)
         half.colorbar(all_axes[0].images[0], ax=all_axes, label="weight", shrink=0.8)
     return figure
+
+
+def _units(results: Results, name: str) -> tuple[int, Float64 | None]:
+    """The first seed of an arm whose run did not diverge, and its weights, (units, 784)."""
+    for seed, diverged in zip(results.seeds, results.diverged(name), strict=True):
+        if not diverged:
+            return seed, np.array(results.runs[name, seed]["measured"][-1]["units"], float)
+    return results.seeds[0], None
 
 
 def conclude(results: Results) -> str:

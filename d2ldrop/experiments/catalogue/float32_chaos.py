@@ -62,14 +62,24 @@ def measure(run: Run, data: Dataset) -> dict[str, Any]:
 
 
 def differences(results: Results, dtype: str) -> Float64:
-    """Return the absolute difference of the two losses, shape (seeds, steps)."""
+    """Return the absolute difference of the two losses, shape (seeds, steps).
+
+    It is NaN for a seed for which one of the two runs diverged.
+    """
     first, second = (
-        np.array([results.runs[arm.name, seed]["measured"][-1]["trace"] for seed in results.seeds])
+        np.where(results.diverged(arm.name)[:, None], np.nan, _traces(results, arm.name))
         for arm in results.arms
         if arm.recipe.dtype == dtype
     )
     difference: Float64 = np.abs(first - second)
     return difference
+
+
+def _traces(results: Results, arm: str) -> Float64:
+    """The loss of every step, shape (seeds, steps)."""
+    return np.array(
+        [results.runs[arm, seed]["measured"][-1]["trace"] for seed in results.seeds], float
+    )
 
 
 def compared(results: Results, metric: str) -> Entries:
@@ -100,7 +110,16 @@ def draw(results: Results) -> Figure:
 
 def conclude(results: Results) -> str:
     """State the largest differences in each dtype."""
-    single, double = compared(results, "largest").values()
+    finite = {
+        dtype: logs[np.isfinite(logs)] for dtype, logs in compared(results, "largest").items()
+    }
+    nothing = [dtype for dtype, logs in finite.items() if not logs.size]
+    if nothing:
+        return (
+            f"For every seed a run in {' and in '.join(nothing)} diverged, so the losses cannot be "
+            "compared."
+        )
+    single, double = finite.values()
     return (
         f"The largest difference of a step's loss is {10 ** single.mean():.1e} nats in float32 "
         f"and {10 ** double.mean():.1e} in float64 (geometric means over seeds). "

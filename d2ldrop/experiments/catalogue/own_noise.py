@@ -22,7 +22,7 @@ def arms(setting: Setting) -> list[Arm]:
     All arms use a learning rate at which each of them trains.
     """
     recipe = setting.recipe
-    calm = replace(recipe, lr=min(recipe.lr, LR))
+    calm = replace(recipe, lr=min(recipe.lr, LR), noise="dropout")
     return [
         Arm(DROPOUT, calm),
         Arm("Gaussian, multiplied", replace(calm, noise="gaussian")),

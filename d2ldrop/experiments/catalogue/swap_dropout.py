@@ -12,6 +12,7 @@ from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, S
 from d2ldrop.experiments.engine.figures import grid, panels
 from d2ldrop.experiments.engine.results import Results
 from d2ldrop.experiments.engine.sentences import best, capital, versus
+from d2ldrop.experiments.engine.statistics import estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +30,8 @@ def arms(setting: Setting) -> list[Arm]:
 def draw(results: Results) -> Figure:
     """Draw the grid of mean test errors."""
     figure, (axes,) = panels(1)
-    means = [[results.last(f"{p1:g}, {p2:g}", "test_error").mean() for p2 in RATES] for p1 in RATES]
+    errors = results.test_errors
+    means = [[estimate(errors[f"{p1:g}, {p2:g}"]).mean for p2 in RATES] for p1 in RATES]
     grid(
         axes,
         np.array(means),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+
+import numpy as np
 
 from d2ldrop.experiments.engine.definition import TEST_ERROR, Arm, Experiment, Setting
 from d2ldrop.experiments.engine.figures import error_dots
-from d2ldrop.experiments.engine.results import Results
+from d2ldrop.experiments.engine.results import Entries, Results
 from d2ldrop.experiments.engine.sentences import capital, versus
 from d2ldrop.experiments.engine.statistics import estimate
 
@@ -34,20 +37,38 @@ def arms(setting: Setting) -> list[Arm]:
     ]
 
 
+def _best_strength(errors: Entries) -> float:
+    """Return the decay strength with the lowest mean error without dropout."""
+    means = {s: estimate(errors[_name(False, s)]).mean for s in STRENGTHS[1:]}
+    return min(means, key=lambda s: math.inf if math.isnan(means[s]) else means[s])
+
+
 def conclude(results: Results) -> str:
     """Compare both together with dropout alone, then judge whether the effects add up.
 
     The decay strength is the one with the lowest mean error without dropout. An effect is a
     reduction of the test error: the error with neither minus the error of the arm. The effects add
-    up if the joint reduction equals the sum of the two single ones.
+    up if the joint reduction equals the sum of the two single ones. Seeds for which one of the four
+    runs diverged are left out.
     """
     errors = results.test_errors
-    strength = min(STRENGTHS[1:], key=lambda s: errors[_name(False, s)].mean())
-    neither, dropout = errors[NEITHER], errors[_name(True, 0)]
-    decay, both = errors[_name(False, strength)], errors[_name(True, strength)]
+    strength = _best_strength(errors)
+    four = np.array(
+        [
+            errors[NEITHER],
+            errors[_name(True, 0)],
+            errors[_name(False, strength)],
+            errors[_name(True, strength)],
+        ]
+    )
+    neither, dropout, decay, both = four[:, np.isfinite(four).all(axis=0)]
     joint = neither - both
     excess = estimate(joint - ((neither - dropout) + (neither - decay)))
-    assert excess.interval is not None
+    if excess.interval is None:
+        return (
+            f"Too few runs are finite to judge whether the effects add up: {len(both)} of "
+            f"{len(results.seeds)} seeds, and a comparison needs 2."
+        )
     low, high = excess.interval
     if low <= 0 <= high:
         verdict = "no significant departure from additive effects"

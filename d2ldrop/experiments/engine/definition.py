@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
 from d2ldrop.experiments.engine.results import Arm, Entries, Results
+from d2ldrop.experiments.engine.sentences import left_out
 from d2ldrop.training.run import Run
 
 if TYPE_CHECKING:
@@ -74,3 +75,7 @@ class Experiment:
         if self.compared:
             return self.compared(results, metric)
         return {name: results.last(name, metric) for name in results.names}
+
+    def conclusion(self, results: Results) -> str:
+        """Return what follows from the numbers, and which runs are left out."""
+        return " ".join(filter(None, [self.conclude(results), left_out(results)]))

@@ -5,6 +5,7 @@ The colours are Okabe and Ito's. Line styles and markers distinguish the lines i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from d2ldrop.experiments.engine.statistics import estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+DIVERGED = "diverged"
+"""Stands in a figure in place of a mean, if all runs diverged."""
 
 
 def panels(count: int, height: float = 4.0) -> tuple[Figure, list[Axes]]:
@@ -60,10 +64,12 @@ def curves(
             markevery=max(1, values.shape[1] // 10),
             **look,
         )
-        bands = [one.interval for one in estimates if one.interval]
+        bands = [
+            (at, *one.interval) for at, one in zip(points, estimates, strict=True) if one.interval
+        ]
         if bands:
-            low, high = zip(*bands, strict=True)
-            axes.fill_between(points, low, high, color=look["color"], alpha=0.15, linewidth=0)
+            places, low, high = zip(*bands, strict=True)
+            axes.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
     if log:
         axes.set_xscale("log")
     elif x is None:
@@ -95,6 +101,9 @@ def error_dots(results: Results) -> Figure:
         if arm.interval:
             axes.plot(arm.interval, [row, row], color=COLOURS[0], linewidth=1.5)
         axes.plot(arm.mean, row, "o", color=COLOURS[0], markersize=6)
+        if math.isnan(arm.mean):
+            across = axes.get_yaxis_transform()  # x as a fraction of the axes' width
+            axes.text(0.5, row, DIVERGED, transform=across, ha="center", va="center")
     axes.set_yticks(range(len(results.arms)), results.names)
     axes.set_ylim(len(results.arms) - 0.5, -0.5)
     axes.set_xlabel(f"{TEST_ERROR['test_error']}: mean, 95 % interval and | seeds")
@@ -112,11 +121,17 @@ def grid(
     ylabel: str,
     label: str,
 ) -> None:
-    """Draw a grid of means (rows, columns) in colours, with the numbers in its cells."""
-    image = axes.imshow(means, cmap="cividis")
-    middle = (means.min() + means.max()) / 2
+    """Draw a grid of means (rows, columns) in colours, with the numbers in its cells.
+
+    A mean that is NaN is a white cell that says "diverged".
+    """
+    finite = means[np.isfinite(means)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    image = axes.imshow(means, cmap="cividis", vmin=low, vmax=high)
     for (i, j), value in np.ndenumerate(means):
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", color="wk"[int(value > middle)])
+        dark = value <= (low + high) / 2  # NaN is not
+        text = DIVERGED if math.isnan(value) else f"{value:.2f}"
+        axes.text(j, i, text, ha="center", va="center", color="w" if dark else "k")
     axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
     axes.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
     axes.set(xlabel=xlabel, ylabel=ylabel)

@@ -6,10 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
-from d2ldrop.core.files import dump_json, write_bytes
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import DataSource
 from d2ldrop.experiments import find_experiment
@@ -17,6 +15,7 @@ from d2ldrop.processes.jobs import Emit, Job
 from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.scratch import scratch_folder
+from d2ldrop.training.divergence import no_overflow_warnings
 from d2ldrop.training.loop import begin_run, train_epochs
 
 
@@ -69,12 +68,18 @@ class ExperimentJob(Job):
         for result in train_epochs(module, run, data):
             if experiment.each_epoch or result.epoch == self.recipe.num_epochs:
                 test_error = 100 * (1 - result.test_accuracy)
-                extra = experiment.measure(run, data) if experiment.measure else {}
+                with no_overflow_warnings():
+                    extra = experiment.measure(run, data) if experiment.measure else {}
                 measured.append(
                     {"test_error": test_error, "train_loss": result.train_loss, **extra}
                 )
             emit("epoch", **asdict(result))
-        emit("measured", measured=measured, framework_version=run.framework_version)
+        emit(
+            "measured",
+            measured=measured,
+            framework_version=run.framework_version,
+            diverged_after=run.diverged_after,
+        )
 
 
 def run_and_measure(
@@ -106,25 +111,3 @@ def run_and_measure(
             printed = log.read_text(errors="replace") if log.exists() else ""
             return job, {"error": cause, "log": printed}
     return job, measured
-
-
-def keep(job: ExperimentJob, result: dict[str, Any], folder: Path) -> str | None:
-    """Keep a result of ``run_and_measure`` in ``folder``: the measurements, or the worker's log.
-
-    Returns:
-        Why the run failed, or why its result cannot be kept; None if all went well.
-    """
-    file = folder / job.file_name
-    log = file.with_suffix(".log")
-    if "error" not in result:
-        try:
-            write_bytes(file, dump_json(result).encode())
-            log.unlink(missing_ok=True)  # of an earlier attempt
-        except OSError as error:
-            return f"its measurements are not saved: {error}"
-        return None
-    try:
-        write_bytes(log, result["log"].encode())
-    except OSError as error:
-        return f"{result['error']} (its log is not saved: {error})"
-    return f"{result['error']} (see {log})"

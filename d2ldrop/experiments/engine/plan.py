@@ -52,8 +52,9 @@ class Plan:
         return find_experiment(self.name)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields that identify the experiment, as ``plan.json`` holds them."""
-        return {**_choices(self.name, self.backend, self.recipe), **self.data.identity}
+        """The fields that identify the experiment, and its seeds, as ``plan.json`` holds them."""
+        choices = _choices(self.name, self.backend, self.recipe)
+        return {**choices, **self.data.identity, "seeds": list(self.seeds)}
 
     def jobs(self) -> dict[Key, ExperimentJob]:
         """The run of each arm for each seed, in the order of the seeds."""

@@ -33,7 +33,7 @@ def save_results(plan: Plan, results: Results, compared: ComparedMetrics) -> Non
             metric: {name: asdict(entry) for name, entry in entries.items()}
             for metric, entries in compared.items()
         },
-        "conclusion": experiment.conclude(results) if len(results.seeds) > 1 else None,
+        "conclusion": experiment.conclusion(results) if len(results.seeds) > 1 else None,
         "runs": [
             {"arm": arm.name, "seed": seed, **results.runs[arm.name, seed]}
             for arm in results.arms

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from d2ldrop.core.checks import check_positive
-from d2ldrop.core.files import read_json
 from d2ldrop.core.machine import cores
 from d2ldrop.experiments import Results
 from d2ldrop.experiments.engine.executor import dask_cluster, local_threads
-from d2ldrop.experiments.engine.jobs import keep
+from d2ldrop.experiments.engine.job_files import finished_jobs, keep
 from d2ldrop.experiments.engine.plan import Key, Plan
 from d2ldrop.processes.scratch import remove_partial_files
 
@@ -29,7 +28,7 @@ def run_experiment(
     dask: str | None = None,
     on_epochs: OnEpochs | None = None,
 ) -> tuple[Results, dict[Key, str]]:
-    """Run the jobs of ``plan`` whose results are not yet in its folder.
+    """Run the jobs of ``plan`` whose results are not yet in its folder, or are damaged.
 
     Args:
         plan: the experiment; the results of its runs are kept in ``jobs`` of its folder.
@@ -45,13 +44,17 @@ def run_experiment(
         TypeError, ValueError: ``num_jobs`` is not a positive integer.
         ModuleNotFoundError: ``dask`` is given, and distributed is not installed.
         ConnectionError: no scheduler answers, or it has no workers.
+
+    Warns:
+        RunAgainWarning: the file of a finished run is damaged, so the run is done again.
     """
     num_jobs = cores() if num_jobs is None else check_positive(num_jobs, "jobs")
     planned = plan.jobs()
     files = {key: job.file_name for key, job in planned.items()}
     jobs = {job.file_name: job for job in planned.values()}  # equal arms share a run
-    paths = {name: plan.folder.path / "jobs" / name for name in jobs}
-    waiting = [job for name, job in jobs.items() if not paths[name].exists()]
+    folder = plan.folder.path / "jobs"
+    found = finished_jobs(folder, jobs)
+    waiting = [job for name, job in jobs.items() if name not in found]
     epochs = sum(job.recipe.num_epochs for job in jobs.values())
     counter = _EpochCounter(
         epochs - sum(job.recipe.num_epochs for job in waiting), epochs, on_epochs
@@ -66,13 +69,15 @@ def run_experiment(
         remove_partial_files(plan.folder.path / "jobs")
         plan.folder.write(plan.to_dict())  # only now: a scheduler may not answer
         for job, result in execute(waiting):
-            error = keep(job, result, plan.folder.path / "jobs")
-            if error is not None:
+            error = keep(job, result, folder)
+            if error is None:
+                found[job.file_name] = result
+            else:
                 errors[job.file_name] = error
     failed = {key: errors[file] for key, file in files.items() if file in errors}
     seeds = [seed for seed in plan.seeds if seed not in {seed for _, seed in failed}]
     runs: dict[Key, dict[str, Any]] = {
-        key: read_json(paths[file]) for key, file in files.items() if key[1] in seeds
+        key: found[file] for key, file in files.items() if key[1] in seeds
     }
     return Results(plan.arms, seeds, runs), failed
 

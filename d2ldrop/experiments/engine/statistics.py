@@ -8,6 +8,7 @@ method (Holm, "A simple sequentially rejective multiple test procedure", Scand. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,10 +22,17 @@ LEVEL = 1 - CONFIDENCE
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds, and its 95 % confidence interval (None with fewer than two seeds)."""
+    """A mean over seeds, and its 95 % confidence interval.
+
+    Attributes:
+        mean: the mean of the finite values; NaN if there are none.
+        interval: None with fewer than two finite values.
+        left_out: the number of values that are not finite, because a run diverged.
+    """
 
     mean: float
     interval: tuple[float, float] | None
+    left_out: int = 0
 
     def __str__(self) -> str:
         """Return the mean, followed by the interval in brackets if there is one."""
@@ -54,25 +62,31 @@ def number(value: float) -> str:
 
 
 def estimate(values: Float64) -> Estimate:
-    """Return the mean of ``values`` (seeds,) and the interval of Student's t."""
-    mean, n = float(np.mean(values)), len(values)
+    """Return the mean of the finite ``values`` (seeds,) and the interval of Student's t."""
+    finite = values[np.isfinite(values)]
+    n, left_out = len(finite), len(values) - len(finite)
+    mean = float(np.mean(finite)) if n else math.nan
     if n < 2:
-        return Estimate(mean, None)
+        return Estimate(mean, None, left_out)
     from scipy import stats  # slow to import, and workers do not need it
 
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * stats.sem(values))
-    return Estimate(mean, (mean - half, mean + half))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * stats.sem(finite))
+    return Estimate(mean, (mean - half, mean + half), left_out)
 
 
 def paired_p(values: Float64, baseline: Float64) -> float | None:
     """Return the two-sided p-value of the paired t-test of two arrays (seeds,).
 
-    Returns None with fewer than two seeds, or if all differences are equal up to rounding: the
-    test needs a spread.
+    Seeds for which a value is not finite are left out. Returns None with fewer than two seeds, or
+    if all differences are equal up to rounding: the test needs a spread.
     """
+    both = np.isfinite(values) & np.isfinite(baseline)
+    values, baseline = values[both], baseline[both]
+    if len(values) < 2:
+        return None
     differences = values - baseline
     rounding = 1e-12 * np.abs([values, baseline]).max()
-    if len(differences) < 2 or np.ptp(differences) <= rounding:
+    if np.ptp(differences) <= rounding:
         return None
     from scipy import stats
 
