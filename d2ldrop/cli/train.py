@@ -99,5 +99,5 @@ def train(
     )
     if (steps := result.get("diverged_after")) is not None:
         ended = " and was stopped" if result["stopped_early"] else ""
-        click.echo(f"The run {diverged_after(steps)}{ended}: a smaller --lr prevents it.")
+        click.echo(f"The run {diverged_after(steps)}{ended}: a smaller --lr usually prevents it.")
     click.echo(f"Results and weights: {folder.path}")

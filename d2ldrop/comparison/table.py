@@ -15,7 +15,7 @@ from d2ldrop.core.recipe import Recipe
 from d2ldrop.frameworks import title
 from d2ldrop.training.divergence import diverged_after
 
-SMALLER_LR = "A smaller lr (--lr) prevents it."
+SMALLER_LR = "A smaller lr (--lr) usually prevents it."
 
 COLUMNS = (
     Column("backend", wraps=True),
@@ -107,7 +107,8 @@ def _cells(row: dict[str, Any]) -> list[str | Text]:
 def _train_loss(row: dict[str, Any]) -> str | Text:
     if (steps := row.get("diverged_after")) is not None:
         return Text(diverged_after(steps), style="bold yellow")
-    return f"{or_nan(row['train_loss']):.4f}"
+    loss = or_nan(row["train_loss"])
+    return f"{loss:.4f}" if loss < 1e5 else f"{loss:.3e}"  # it has grown, but is finite
 
 
 def or_nan(value: float | None) -> float:
@@ -170,7 +171,8 @@ def _remarks_on(check: dict[str, Any]) -> list[str]:
         alike = [row for row in measured if row not in [*apart, "numpy"]]
         return [
             _sentence(
-                f"{what}in float64 NumPy {diverged_after(numpys)} (its loss is no longer finite)"
+                f"{what}check of {check['steps']:,} steps in float64: "
+                f"NumPy {diverged_after(numpys)} (its loss is no longer finite)"
                 f"{f', and so did {_titles(alike)}' if alike else ''}{unmeasured}. "
                 f"{f'{verdict}. ' if apart else ''}{SMALLER_LR}"
             )

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from d2ldrop.core.files import damaged, write_bytes
+from d2ldrop.core.files import damaged, read_sealed, write_bytes
 from d2ldrop.core.recipe import NUM_INPUTS, NUM_OUTPUTS
 
 PARAM_NAMES = ("W1", "b1", "W2", "b2", "W3", "b3")
@@ -114,7 +114,8 @@ def load_weights(path: Path | str, *, finite: bool = True) -> Arrays:
     """The weights of a ``weights.safetensors``: W1 (784, h1), b1 (h1,), W2 (h1, h2), … b3 (10,).
 
     Args:
-        path: the file. A digest in its metadata is checked; other programs need not write one.
+        path: the file. A digest in its metadata is checked, and also the digests in a
+            ``result.json`` beside it. Files of other programs need neither.
         finite: refuse weights that are NaN or infinite, as those of a run that diverged.
 
     Raises:
@@ -129,6 +130,11 @@ def load_weights(path: Path | str, *, finite: bool = True) -> Arrays:
     weights = read_tensors(path, _expected_layout(path, found), OTHER_WEIGHTS)
     if metadata.get("digest", _joint_digest(weights)) != _joint_digest(weights):
         raise damaged(path, "was changed or damaged: its digest does not match", OTHER_WEIGHTS)
+    result = path.with_name("result.json")
+    if result.is_file():  # a run's folder: the weights must be those of this run
+        described = read_sealed(result, {}).get("arrays")
+        if described is not None:
+            check_described(path, weights, described, OTHER_WEIGHTS)
     if finite:
         check_finite(path, weights, OTHER_WEIGHTS)
     return weights

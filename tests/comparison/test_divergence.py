@@ -157,17 +157,24 @@ def test_rows_and_remarks_say_diverged() -> None:
         {"numpy": row(1), "torch": row(1, stopped_early=True)},
         lockstep((1, 1, 1, 1), numpy=1, torch=1),
     )
-    with console().capture() as _:
-        terminal = console()
+    terminal = console()
     with terminal.capture() as text:
         terminal.print(comparison_table(found))
     assert text.get().count("diverged after 1 step ") == 2
     assert "APART" not in text.get()
     (line,) = remarks(found)
     assert line == (
-        "In float64 NumPy diverged after 1 step (its loss is no longer finite), and so did "
-        "PyTorch (not measured: PaddlePaddle). A smaller lr (--lr) prevents it."
+        "Check of 100 steps in float64: NumPy diverged after 1 step (its loss is no longer "
+        "finite), and so did PyTorch (not measured: PaddlePaddle). A smaller lr (--lr) usually "
+        "prevents it."
     )
+
+
+def test_a_huge_loss_is_short() -> None:
+    terminal = console()
+    with terminal.capture() as text:
+        terminal.print(comparison_table(summary({"numpy": row(None, train_loss=3.57817e13)})))
+    assert " 3.578e+13 " in text.get()
 
 
 def test_who_does_not_diverge_like_numpy_is_named() -> None:
@@ -245,7 +252,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
     trained = run("train", "numpy", "--lr", "1e308", "--name", "a", "--on-divergence", "stop")
     assert trained.returncode == 0, trained.stderr
-    assert "The run diverged after 1 step: a smaller --lr prevents it." in trained.stdout
+    assert "The run diverged after 1 step: a smaller --lr usually prevents it." in trained.stdout
     assert "RuntimeWarning" not in trained.stderr
     assert "RuntimeWarning" not in (tmp_path / "a" / "numpy" / "worker.log").read_text()
     refused = run("train", "numpy", "--impl", "concise", "--lr", "1e308", "--name", "b")

@@ -123,6 +123,17 @@ def test_a_diverged_run_is_left_out_even_if_its_test_error_is_finite() -> None:
     assert np.isnan(results.curve(first, "test_error")[:, 0]).tolist() == [False, False, True]
 
 
+def test_a_run_that_went_on_with_finite_numbers_has_diverged_nevertheless() -> None:
+    measured = {"measured": [{"test_error": 9.0, "train_loss": 2.0}]}
+    runs = {
+        ("arm", 0): {**measured, "diverged_after": 3},
+        ("arm", 1): {**measured, "diverged_after": None},
+        ("arm", 2): measured,  # an old file
+    }
+    results = Results([Arm("arm", FINE)], SEEDS, runs)
+    assert results.diverged("arm").tolist() == [True, False, False]
+
+
 def test_statistics_use_finite_values_and_say_how_many_they_leave_out() -> None:
     values = np.array([1.0, NAN, 3.0, 2.0])
     found = estimate(values)

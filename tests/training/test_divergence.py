@@ -20,7 +20,7 @@ from d2ldrop.training.divergence import (
     steps_before_divergence,
 )
 from d2ldrop.training.folder import RunFolder
-from d2ldrop.training.implementations import recipe_for
+from d2ldrop.training.implementations import Chunk, Trained, recipe_for
 from d2ldrop.training.steps import take_steps
 from tests.training.runs import RECIPE, small_run
 
@@ -53,6 +53,25 @@ def test_a_loss_of_infinite_logits_counts_as_nan() -> None:
     logits[1, 0, 3], logits[2, 1, 9], logits[3, 0, 0] = INF, NAN, -INF
     losses = losses_of_finite_logits(np.array([2.3, 64.0, 64.0, 2.3]), logits)
     np.testing.assert_array_equal(losses, [2.3, NAN, NAN, NAN])
+
+
+def test_the_loop_records_such_a_loss_as_nan() -> None:
+    class Clipping:
+        """A framework that gives logits of -infinity a finite loss."""
+
+        def train(self, chunk: Chunk) -> Trained:
+            k, n = chunk.labels.shape
+            return Trained(np.full(k, 64.0), np.full((k, n, 10), -INF))
+
+        def predict(self, X: Any) -> Any:
+            raise NotImplementedError
+
+        def weights(self) -> dict[str, Any]:
+            raise NotImplementedError
+
+    data = load_data("stand-in", train_size=150, test_size=50)
+    for _, trained in loop.train_chunks(Clipping(), data, RECIPE, 0):
+        assert np.isnan(trained.losses).all()
 
 
 @pytest.mark.parametrize(
