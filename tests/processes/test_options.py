@@ -44,16 +44,18 @@ def test_every_field_is_checked(
         WorkerOptions(**arguments)
 
 
-def test_fields_are_normalised_and_kept() -> None:
+def test_fields_are_normalised_and_copied() -> None:
     pythons: dict[str, Any] = {"numpy": Path("/a/python")}
     options = WorkerOptions("gpu", 2, timeout=5, pythons=pythons)
     pythons["torch"] = "/b/python"
     assert options.device == "gpu:0"
     assert options.pythons == {"numpy": "/a/python"}
-    assert pickle.loads(pickle.dumps(options)) == options  # a cluster gets them pickled
+    assert pickle.loads(pickle.dumps(options)) == options  # a cluster receives pickled options
 
 
-def test_a_worker_s_interpreter_and_environment_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_options_determine_the_interpreter_and_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     options = WorkerOptions(threads=3, pythons={"mxnet": "/a/python"})
     assert options.python("mxnet") == "/a/python"
@@ -63,7 +65,7 @@ def test_a_worker_s_interpreter_and_environment_follow(monkeypatch: pytest.Monke
     assert options.environment("numpy")["PATH"] == os.environ["PATH"]
 
 
-def test_backends_are_asked_for_before_work_begins() -> None:
+def test_backends_are_checked_before_work_begins() -> None:
     assert WorkerOptions().choose_backends() == available_backends()
     assert WorkerOptions().choose_backends(["numpy", "numpy"]) == ["numpy"]
     with pytest.raises(ValueError, match="NumPy has no execution mode 'fast'"):
