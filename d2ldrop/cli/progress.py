@@ -48,7 +48,7 @@ class Progress:
         if phase != self._phase or (self._bar and event["total"] != self._bar.total):
             self.close()
             self._phase = phase
-            text = f"{title(backend)}: {PHASES[event['phase']]}"
+            text = f"{title(backend)}: {PHASES.get(event['phase'], event['phase'])}"
             if self._terminal:
                 # Remove the bar after a lockstep check or a benchmark; keep it after a run.
                 self._bar = tqdm(

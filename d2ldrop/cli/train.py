@@ -94,7 +94,7 @@ def train(
     version = printable(result["framework_version"])
     click.echo(
         f"{title(variant.name)} {version} on {data_title(result)}: "
-        f"after {last['epoch']} epochs train loss {loss}, "
+        f"after {last['epoch']} {'epoch' if last['epoch'] == 1 else 'epochs'} train loss {loss}, "
         f"train accuracy {last['train_accuracy']:.4f}, test accuracy {last['test_accuracy']:.4f}"
     )
     if (steps := result.get("diverged_after")) is not None:

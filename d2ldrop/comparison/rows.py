@@ -7,9 +7,6 @@ from typing import Any
 
 from d2ldrop.processes.launcher import WorkerFailedError
 
-ROW_FAULTS = (WorkerFailedError, OSError, ValueError, TypeError, LookupError)
-"""What may be wrong with one row: its worker, its files or their content."""
-
 
 def row_of_run(result: dict[str, Any]) -> dict[str, Any]:
     """The summary's entry of a finished run; ``result`` is the content of its ``result.json``."""
@@ -29,8 +26,9 @@ def row_of_run(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def row_of_failure(error: Exception) -> dict[str, Any]:
-    """The summary's entry of a run that failed with one of ROW_FAULTS."""
+    """The summary's entry of a run whose worker failed or whose results cannot be read."""
     message = str(error)
-    if isinstance(error, (TypeError, LookupError)):  # their text says little, such as 'epochs'
+    if not isinstance(error, (WorkerFailedError, OSError, ValueError)):
+        # The text alone says little, such as 'epochs'.
         message = f"its results cannot be read: {type(error).__name__}: {error}"
     return {"status": "failed", "error": message}

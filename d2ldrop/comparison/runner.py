@@ -23,7 +23,7 @@ from d2ldrop.comparison.lockstep import (
 )
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
 from d2ldrop.comparison.request import OnVariantEvent, Request, ignore_event
-from d2ldrop.comparison.rows import ROW_FAULTS, row_of_failure, row_of_run
+from d2ldrop.comparison.rows import row_of_failure, row_of_run
 from d2ldrop.comparison.settings import not_applied, settle
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
@@ -190,8 +190,8 @@ class Comparison:
                 self.kept = KeptResults()
                 found = self._yardsticks(self.checks)
             self.lockstep = self.kept.combined(self.checks, found)
-        except ROW_FAULTS as error:
-            self.problem = f"NumPy's reference run failed: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
+            self.problem = f"NumPy's reference run failed: {row_of_failure(error)['error']}"
 
     def _yardsticks(self, checks: Sequence[Check]) -> dict[str, Lockstep]:
         """Take NumPy's own steps of ``checks``; return their yardsticks by ``Check.what``."""
@@ -211,7 +211,7 @@ class Comparison:
             for job in (steps, training):
                 self._run_job(job, variant.name, planned.folder.log)
             return row_of_run(planned.read_result(self.data))
-        except ROW_FAULTS as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
             return self._failed(variant, error)
 
     def _measure(self, variant: Variant) -> None:
@@ -224,7 +224,7 @@ class Comparison:
                 found = measured.get(check.what)  # None: no reference
                 if found and variant in check.variants:
                     check.measure(found, self.scratch, variant, trained, diverged)
-        except ROW_FAULTS as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, other rows go on
             self.rows[variant] = self._failed(variant, error)
 
     def _failed(self, variant: Variant, error: Exception) -> dict[str, Any]:

@@ -50,7 +50,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _acquire(lock: FileLock, folder: Path) -> None:
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise
+            continue  # its last owner removed the folder while mkdir looked at it
         try:
             lock.acquire()
         except FileNotFoundError:  # its last owner removed the new folder, which was empty

@@ -110,8 +110,8 @@ def _unpacked(packed: bytes, size: int) -> bytearray:
     content = bytearray()
     stream, streams = zlib.decompressobj(GZIP), 1
     for start in range(0, len(packed), CHUNK):
-        piece, more = packed[start : start + CHUNK], False
-        while (piece or more) and len(content) <= size:
+        piece = packed[start : start + CHUNK]
+        while piece and len(content) <= size:
             if stream.eof:  # zeros, or another stream, may follow
                 piece = piece.lstrip(b"\0")
                 if not piece:
@@ -119,10 +119,8 @@ def _unpacked(packed: bytes, size: int) -> bytearray:
                 stream, streams = zlib.decompressobj(GZIP), streams + 1
                 if streams > STREAMS:
                     raise DataError(f"damaged: more than {STREAMS} gzip streams")
-            unpacked = stream.decompress(piece, min(CHUNK, size + 1 - len(content)))
-            content += unpacked
+            content += stream.decompress(piece, min(CHUNK, size + 1 - len(content)))
             piece = stream.unused_data if stream.eof else stream.unconsumed_tail
-            more = bool(unpacked) and not stream.eof
     if len(content) <= size and not stream.eof:
         raise DataError("truncated: the gzip stream ends too early")
     return content

@@ -1,23 +1,19 @@
 """A child process with three pipes: its job goes in, its reports and its output come out.
 
-The child dies with its parent, and its own children die with it.
+This is the parent's side. ``worker`` is the child's side.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import queue
-import select
 import selectors
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-PR_SET_PDEATHSIG = 1  # from Linux's <sys/prctl.h>
 LARGEST_LINE = 64_000_000
 """Bytes of a report after which it is cut."""
 CHUNK = 65_536
@@ -141,20 +137,3 @@ class _Lines:
         if self._size > LARGEST_LINE:
             self._lines.put(b"".join(self._begun))  # half a report, which its reader rejects
             self._begun, self._size = [], 0
-
-
-def die_with_parent() -> None:
-    """Let the system kill this process when its parent dies (Linux).
-
-    A thread that waits for the end of stdin is not enough: it cannot run while C code holds
-    Python's lock, or while this process is stopped. For the system, the parent is the thread that
-    started this process.
-    """
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have died before this call. Then nobody holds the other end of stdin.
-    stdin = select.poll()
-    stdin.register(0, 0)
-    if any(event & select.POLLHUP for _, event in stdin.poll(0)):
-        os._exit(1)

@@ -28,6 +28,7 @@ FIELDS: dict[str, dict[str, Types]] = {
     "evaluation": {"loss": NUMBER_OR_NAN, "accuracy": NUMBER},
     "measured": {"measured": (list,), "framework_version": (str,)},
     "error": {"message": (str,)},
+    "failed": {"message": (str,)},
     "done": {},
 }
 """The fields that the parent reads, and their types. Other fields and events are not checked."""
@@ -42,8 +43,13 @@ def parse_report(line: bytes) -> Event:
     try:
         event: Event = json.loads(line)
         fields = {"event": (str,), **FIELDS.get(event["event"], {})}
-        if all(type(event[name]) in types for name, types in fields.items()):
+        if all(_fits(event[name], types) for name, types in fields.items()):
             return event
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise ValueError(f"not a report: {line[:80]!r}")
+
+
+def _fits(value: object, types: Types) -> bool:
+    # A larger integer cannot be shown: it may not even become a float.
+    return type(value) in types and (not isinstance(value, int) or abs(value) < 2**63)

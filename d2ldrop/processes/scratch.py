@@ -1,7 +1,8 @@
 """Temporary folders, and what a killed process leaves behind.
 
 A process that is killed cannot remove its folders. So each folder is locked while its owner lives,
-and the next process that needs a folder removes those that nobody locks.
+and the next process that needs a folder removes those that nobody locks. The system frees a lock
+when its owner ends, however that happens.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from d2ldrop.core.locks import FolderInUseError, locked
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows: no folder is ever taken for one without an owner
+    fcntl = None  # type: ignore[assignment]  # mypy wants a module
 
-PREFIX = "d2ldrop-tmp-"
+PREFIX = "d2ldrop-temp-"
 RANDOM = "[a-z0-9_]{8}"  # the end of the names that tempfile makes
 SCRATCH = re.compile(PREFIX + RANDOM)
 PARTIAL = re.compile(rf"\..+\.[a-z]+-{RANDOM}")
@@ -35,13 +39,14 @@ def scratch_folder() -> Iterator[Path]:
     """
     place = Path(tempfile.gettempdir())
     _remove_abandoned(place)
-    with ExitStack() as lock:
-        folder = _make(place, lock)
-        try:
-            yield folder
-        finally:
-            # Some files may stay, if a process that a framework left behind still writes here.
-            shutil.rmtree(folder, ignore_errors=True)
+    folder, descriptor = _make(place)
+    try:
+        yield folder
+    finally:
+        # Some files may stay, if a process that a framework left behind still writes here.
+        shutil.rmtree(folder, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def remove_partial_files(folder: Path) -> None:
@@ -55,31 +60,44 @@ def remove_partial_files(folder: Path) -> None:
                 file.unlink()
 
 
-def _make(place: Path, lock: ExitStack) -> Path:
-    """Make a folder, and lock it in ``lock``."""
+def _make(place: Path) -> tuple[Path, int | None]:
+    """Make a folder and lock it; return it with the descriptor that holds the lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        if fcntl is None:
+            return folder, None
         try:
-            lock.enter_context(locked(folder))
-        except FolderInUseError:  # another process removes it, because it was not locked yet
+            descriptor = _open(folder)
+        except FileNotFoundError:  # another process has removed it, because it was not locked yet
             continue
-        return folder
+        with contextlib.suppress(OSError):  # without locks in this file system, nobody removes it
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, descriptor
+        os.close(descriptor)
 
 
 def _remove_abandoned(place: Path) -> None:
     """Remove the folders that nobody locks."""
-    with contextlib.suppress(OSError):  # a folder that cannot be read is left alone
+    with contextlib.suppress(OSError):  # a folder that cannot be listed is left alone
         for folder in list(place.iterdir()):
-            if SCRATCH.fullmatch(folder.name) and _is_mine(folder):
-                with contextlib.suppress(OSError), locked(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+            if SCRATCH.fullmatch(folder.name):
+                with contextlib.suppress(OSError):  # it is in use, or has just been removed
+                    _remove_unlocked(folder)
 
 
-def _is_mine(folder: Path) -> bool:
-    """Whether it is a folder of this user, and not a link that somebody planted."""
+def _remove_unlocked(folder: Path) -> None:
+    if fcntl is None:
+        return
+    descriptor = _open(folder)
     try:
-        status = folder.lstat()
-    except OSError:  # it has just been removed
-        return False
-    mine = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-    return mine and folder.is_dir() and not folder.is_symlink()
+        if os.fstat(descriptor).st_uid == os.getuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _open(folder: Path) -> int:
+    """A descriptor of the folder. A link that somebody planted is an error."""
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

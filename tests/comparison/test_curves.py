@@ -18,7 +18,7 @@ def summary_of(folder: Path, *names: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("dark", "name"), [(False, "curves.png"), (True, "curves-dark.png")])
-def test_a_picture_for_each_background(tmp_path: Path, dark: bool, name: str) -> None:
+def test_a_picture_is_drawn_on_each_background(tmp_path: Path, dark: bool, name: str) -> None:
     small_run("numpy", tmp_path / "numpy")
     small_run("numpy", tmp_path / "numpy-concise", implementation="concise")
     file = draw_curves(summary_of(tmp_path, "numpy", "numpy-concise"), dark=dark)
@@ -28,7 +28,7 @@ def test_a_picture_for_each_background(tmp_path: Path, dark: bool, name: str) ->
     assert (corner == (0 if dark else 1)).all()
 
 
-def test_no_picture_without_a_run(tmp_path: Path) -> None:
+def test_no_picture_is_drawn_without_a_finished_run(tmp_path: Path) -> None:
     failed = summary_of(tmp_path)
     failed["backends"] = {"numpy": {"status": "failed", "error": "why"}}
     assert draw_curves(failed) is None

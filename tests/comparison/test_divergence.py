@@ -235,7 +235,9 @@ def test_a_comparison_that_diverges_alike_is_ok(tmp_path: Path, on_divergence: s
     assert len(result["epochs"]) == (1 if stopped else 2)
     assert not any("NOT" in line for line in remarks(found))
     other = "continue" if stopped else "stop"
-    with pytest.raises(ValueError, match=f"with on_divergence {on_divergence}, not {other}"):
+    with pytest.raises(
+        ValueError, match=rf"with on_divergence \(--on-divergence\) {on_divergence}, not {other}"
+    ):
         compare_backends(["numpy"], recipe, resume=True, **{**options, "on_divergence": other})
     assert compare_backends(["numpy"], recipe, resume=True, **options)["ok"]
 

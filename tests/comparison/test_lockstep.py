@@ -1,4 +1,4 @@
-"""The lockstep checks: what is checked, and what counts as in lockstep."""
+"""The lockstep checks: which checks a recipe has, and when a backend is in lockstep."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ def weights(*values: float) -> dict[str, np.ndarray[tuple[int], np.dtype[np.floa
     return {"W1": np.array(values), "b1": np.zeros(1)}
 
 
-def test_the_largest_difference_of_any_weight() -> None:
+def test_the_largest_difference_is_that_of_any_weight() -> None:
     assert largest_difference(weights(1, 2), weights(1.5, 1)) == 1
     assert largest_difference(weights(1, 2), weights(1, 2)) == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_weights_that_are_not_finite_never_agree(bad: float) -> None:
+def test_weights_that_are_not_finite_are_never_in_lockstep(bad: float) -> None:
     assert np.isnan(largest_difference(weights(bad, 2), weights(bad, 2)))
     assert np.isnan(largest_difference(weights(1, bad), weights(1, 2)))
     assert not Lockstep("first steps", 1, ("torch",), 1.0, {"torch": float("nan")}).holds("torch")
 
 
-def test_other_shapes_are_an_error() -> None:
+def test_weights_of_different_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="weights of different shapes"):
         largest_difference(weights(1, 2), weights(1))
 
 
-def test_the_yardstick_is_the_largest_nudge_plus_a_floor() -> None:
+def test_the_yardstick_is_the_largest_difference_of_a_nudge_plus_a_floor() -> None:
     moved = [weights(1, 2), weights(1 + 1e-12, 2), weights(1, 2 - 3e-12)]
     assert yardstick(weights(1, 2), moved) == pytest.approx(3e-12 + 1e-14, rel=1e-3)
     assert yardstick(weights(1, 2), [weights(1, 2)]) == 1e-14
@@ -43,12 +43,12 @@ def test_the_yardstick_is_the_largest_nudge_plus_a_floor() -> None:
     [
         (1e-12, 1e-11, True),
         (1e-12, 1.1e-11, False),
-        (1e-6, 1e-8, True),  # however much rounding grows, a genuine fault must show
+        (1e-6, 1e-8, True),  # a genuine fault must show even if rounding grows
         (1e-6, 1.1e-8, False),
         (float("nan"), 0.0, False),
     ],
 )
-def test_ten_times_the_yardstick_and_at_most_1e_8(
+def test_the_limit_is_ten_times_the_yardstick_and_at_most_1e_8(
     yard: float, difference: float, holds: bool
 ) -> None:
     assert (
@@ -57,12 +57,12 @@ def test_ten_times_the_yardstick_and_at_most_1e_8(
     )
 
 
-def test_a_backend_that_was_not_measured_does_not_hold() -> None:
+def test_a_backend_that_was_not_measured_is_not_in_lockstep() -> None:
     assert not Lockstep("first steps", 100, ("torch",), 1.0, {}).holds("torch")
 
 
-def test_every_scratch_recipe_has_its_checks() -> None:
-    """Also those that the concise check, which is without noise, cannot have."""
+def test_every_recipe_from_scratch_has_two_checks() -> None:
+    """This includes recipes that the concise version cannot train."""
     for recipe in (
         Recipe(dtype="float64", scaling="original"),
         Recipe(dtype="float64", noise="gaussian"),

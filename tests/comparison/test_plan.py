@@ -18,14 +18,14 @@ def test_a_variant_is_named_after_its_backend() -> None:
         assert Variant.named(name).name == name
 
 
-def test_a_new_comparison_has_what_is_asked_for() -> None:
+def test_a_new_comparison_has_the_requested_variants() -> None:
     usable = [Variant(name) for name in available_backends()]
     assert plan_variants(None, None, BOOK, None, OPTIONS) == usable
     both = [Variant("numpy"), Variant("numpy", "concise")]
     assert plan_variants(None, ["numpy", "numpy"], BOOK, "both", OPTIONS) == both
 
 
-def test_a_resumed_comparison_keeps_its_variants_and_adds_those_asked_for() -> None:
+def test_a_resumed_comparison_keeps_its_variants_and_adds_the_requested_ones() -> None:
     kept: dict[str, dict[str, object]] = {"backends": {"numpy-concise": {}}}
     concise = Variant("numpy", "concise")
     assert plan_variants(kept, None, BOOK, None, OPTIONS) == [concise]

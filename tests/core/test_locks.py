@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,6 +88,32 @@ def test_a_folder_that_is_deleted_meanwhile_is_no_error(tmp_path: Path) -> None:
         (folder / ".lock").unlink()
         folder.rmdir()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_removed_while_mkdir_looks_at_it_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir, failures = Path.mkdir, [FileExistsError(errno.EEXIST, "File exists")]
+
+    def racing(self: Path, *args: Any, **options: Any) -> None:
+        if failures:
+            raise failures.pop()
+        mkdir(self, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", racing)
+    with locked(tmp_path / "name"):
+        assert (tmp_path / "name" / ".lock").exists()
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_file_or_link_in_place_of_the_folder_is_an_error(tmp_path: Path, dangling: bool) -> None:
+    folder = tmp_path / "name"
+    if dangling:
+        folder.symlink_to(tmp_path / "missing")
+    else:
+        folder.touch()
+    with pytest.raises(FileExistsError), locked(folder):
+        pass
 
 
 def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders with the real data, and a machine without it."""
+"""Fixtures: a folder with the real data, and a machine without them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ has_debian = pytest.mark.skipif(
 
 @pytest.fixture
 def real(tmp_path: Path) -> Path:
-    """A folder of one's own with the real files."""
+    """A folder with copies of the real files, which the test may change."""
     folder = tmp_path / "real"
     folder.mkdir()
     for file in FILES:

@@ -72,21 +72,18 @@ class Mirror:
     """A server on this machine, each of whose connections behaves alike."""
 
     def __init__(self, behave: Behaviour, reads_request: bool = True) -> None:
-        mirror = self
-
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 deadline = time.monotonic() + LONGEST
                 with suppress(OSError):  # the client has hung up
-                    request = self.request.recv(65536) if reads_request else b" "
-                    mirror.requests += 1
-                    behave(Visit(self.request, request.split(b" ")[1], deadline))
+                    request = self.request.recv(65536) if reads_request else b""
+                    path = request.partition(b" ")[2].partition(b" ")[0]
+                    behave(Visit(self.request, path, deadline))
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             block_on_close = False
 
-        self.requests = 0
         self._server = Server(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))

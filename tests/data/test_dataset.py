@@ -1,4 +1,4 @@
-"""Which images a run gets, and how arguments are refused."""
+"""Which images a run gets, and which arguments are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.data.conftest import has_debian
 
 
 @has_debian
-def test_auto_takes_the_real_data_where_it_is() -> None:
+def test_auto_uses_the_real_data_if_they_are_found() -> None:
     assert load_data().name == "fashion-mnist"
 
 
@@ -31,19 +31,19 @@ def test_sizes_keep_the_first_images() -> None:
     assert small.sha256 != whole.sha256
 
 
-def test_without_data_auto_is_the_stand_in_and_says_so(nowhere: None) -> None:
+def test_auto_warns_and_uses_the_stand_in_without_data(nowhere: None) -> None:
     with pytest.warns(StandInWarning, match="NOT the real Fashion-MNIST"):
         found = load_data("auto", train_size=50, test_size=20)
     assert found.name == "stand-in"
     assert len(found.train_images) == 50
 
 
-def test_without_data_fashion_mnist_is_an_error(nowhere: None) -> None:
+def test_fashion_mnist_raises_an_error_without_data(nowhere: None) -> None:
     with pytest.raises(DataNotFoundError, match=r"could not be downloaded: http://127\.0\.0\.1:9/"):
         load_data("fashion-mnist")
 
 
-def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(
+def test_auto_uses_the_stand_in_if_the_cache_cannot_be_written(
     nowhere: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -60,12 +60,12 @@ def test_an_unknown_dataset_or_size_is_refused() -> None:
     with pytest.raises(ValueError, match="test_size must be an integer from 1 to 10000, got 10001"):
         load_data("stand-in", test_size=10_001)
     with pytest.raises(TypeError, match="train_size must be an integer"):
-        load_data("stand-in", train_size=2.5)  # type: ignore[arg-type]  # the point of the test
+        load_data("stand-in", train_size=2.5)  # type: ignore[arg-type]  # a wrong type on purpose
     with pytest.raises(ValueError, match="'stand-in' reads no file"):
         load_data("stand-in", data_dir=".")
 
 
-def test_pixels_are_divided_in_the_runs_own_dtype() -> None:
+def test_pixels_are_divided_in_the_dtype_of_the_run() -> None:
     images = np.arange(256, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
     for dtype in ("float32", "float64"):
         X = to_network(images, dtype)
@@ -83,7 +83,7 @@ def test_a_source_is_checked_before_anything_is_searched(
     monkeypatch.setattr("d2ldrop.data.dataset.find_fashion_mnist", fail)
     with pytest.raises(ValueError, match="test_size must be an integer from 1 to 10000, got 0"):
         DataSource("fashion-mnist", test_size=0)
-    DataSource("fashion-mnist", "/no/such/folder")  # not searched yet
+    DataSource("fashion-mnist", "/no/such/folder")  # nothing is searched yet
 
 
 def test_as_dataset_loads_a_name_or_a_source_and_keeps_a_dataset() -> None:

@@ -1,4 +1,4 @@
-"""Downloads, from real (local) servers."""
+"""Downloads from local servers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 class Truncating(Quiet):
-    """A server that promises the whole file and hangs up in the middle."""
+    """A server that announces the whole file and closes the connection in the middle."""
 
     def copyfile(self, source: object, outputfile: object) -> None:
         outputfile.write(source.read(3000))  # type: ignore[attr-defined]  # file objects
@@ -50,7 +50,7 @@ def serve() -> Iterator[Serve]:
 
 
 @has_debian
-def test_a_download_tries_the_next_mirror_until_one_is_good(
+def test_a_download_tries_all_mirrors_until_one_has_the_right_files(
     serve: Serve, real: Path, tmp_path: Path
 ) -> None:
     empty, spoilt = tmp_path / "empty", tmp_path / "spoilt"
@@ -67,7 +67,7 @@ def test_a_download_tries_the_next_mirror_until_one_is_good(
 
 
 @has_debian
-def test_a_download_fetches_only_what_is_missing(serve: Serve, real: Path) -> None:
+def test_a_download_fetches_only_missing_files(serve: Serve, real: Path) -> None:
     download([serve(real)])
     (cache_dir() / LABELS).unlink()
     for file in FILES:
@@ -77,12 +77,14 @@ def test_a_download_fetches_only_what_is_missing(serve: Serve, real: Path) -> No
     assert (cache_dir() / LABELS).exists()
 
 
-def test_a_failed_download_leaves_nothing_and_says_what_each_mirror_answered(
+def test_a_failed_download_leaves_no_file_and_reports_each_answer(
     serve: Serve, tmp_path: Path
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DataNotFoundError, match=r"no connection; .*404 Client Error") as caught:
         download([NOBODY, serve(empty)])
-    assert str(caught.value).count("127.0.0.1:9/:") == 1  # each answer once, although asked twice
+    assert (
+        str(caught.value).count("127.0.0.1:9/:") == 1
+    )  # each answer is named once, although there were two requests
     assert list(cache_dir().iterdir()) == []

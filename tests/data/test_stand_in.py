@@ -1,4 +1,4 @@
-"""The images drawn by code."""
+"""The built-in images that stand in for Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from d2ldrop import Recipe, load_data, train
 from d2ldrop.data.stand_in import stand_in
 
 
-def test_the_stand_in_is_golden() -> None:
+def test_the_stand_in_has_the_golden_digest() -> None:
     content = b"".join(a.tobytes() for a in stand_in(100, 50))
     assert (
         hashlib.sha256(content).hexdigest()
@@ -19,7 +19,7 @@ def test_the_stand_in_is_golden() -> None:
     )
 
 
-def test_a_smaller_stand_in_is_the_beginning_of_a_larger_one() -> None:
+def test_a_small_stand_in_equals_the_start_of_a_larger_one() -> None:
     small, large = load_data("stand-in", train_size=3, test_size=5), stand_in(2500, 60)
     for few, many in zip(small.arrays, large, strict=True):
         np.testing.assert_array_equal(few, many[: len(few)])
@@ -34,18 +34,18 @@ def test_the_stand_in_has_ten_classes_on_a_black_ground() -> None:
     assert (images.max(axis=(1, 2)) > 60).all()
 
 
-def test_seeds_draw_other_stand_ins() -> None:
+def test_another_seed_draws_other_images() -> None:
     assert (stand_in(10, 1, seed=1)[0] != stand_in(10, 1, seed=2)[0]).any()
 
 
 @pytest.mark.slow
-def test_the_stand_in_is_hard_enough_and_not_too_hard() -> None:
+def test_the_stand_in_is_neither_too_easy_nor_too_hard() -> None:
     run = train("numpy", data="stand-in")
     assert 0.80 < run.history[-1].test_accuracy < 0.97
 
 
 @pytest.mark.slow
-def test_a_thousand_images_of_the_stand_in_overfit() -> None:
+def test_a_network_overfits_a_thousand_images_of_the_stand_in() -> None:
     data = load_data("stand-in", train_size=1000)
     run = train("numpy", Recipe(num_epochs=90, batch_size=64, lr=0.1, dropout=(0, 0)), data=data)
     last = run.history[-10:]

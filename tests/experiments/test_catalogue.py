@@ -1,4 +1,4 @@
-"""Each experiment of the catalogue: its arms, and what it concludes from made-up numbers."""
+"""Each experiment of the catalogue has the right arms and conclusions for made-up numbers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_experiment_from_the_command_line(name: str, tmp_path: Path) -> None:
+def test_every_experiment_runs_from_the_command_line(name: str, tmp_path: Path) -> None:
     out = ["--out", str(tmp_path), "--name", "mine", "--quiet"]
     ended = subprocess.run(
         [sys.executable, "-m", "d2ldrop", "experiment", name, "--seeds", "2", *OPTIONS, *out],
@@ -68,7 +68,7 @@ def test_every_experiment_from_the_command_line(name: str, tmp_path: Path) -> No
 
 
 def weight_decay_conclusion(both: float) -> str:
-    """Errors: 12 without either, 11 with dropout, 11.5 with decay, ``both`` with both."""
+    """The errors are 12 with neither, 11 with dropout, 11.5 with decay and ``both`` with both."""
     experiment = find_experiment("weight-decay")
     errors = {}
     for arm in experiment.arms(Setting(SMALL, 200, ["numpy"])):
@@ -81,14 +81,14 @@ def weight_decay_conclusion(both: float) -> str:
 @pytest.mark.parametrize(
     ("both", "joint_minus_sum", "verdict"),
     [
-        # Single reductions 1 and 0.5: their sum is 1.5. Jointly 12 - both.
+        # The single reductions are 1 and 0.5, and the joint reduction is 12 - both.
         (10.5, "0.00", "no significant departure from additive"),
         (10.8, "-0.30", "the effects diminish"),
         (11.3, "-0.80", "the effects cancel"),
         (10.0, "0.50", "more than the sum"),
     ],
 )
-def test_weight_decay_names_the_difference_that_it_computes(
+def test_weight_decay_computes_the_difference_that_it_names(
     both: float, joint_minus_sum: str, verdict: str
 ) -> None:
     text = weight_decay_conclusion(both)
@@ -98,7 +98,9 @@ def test_weight_decay_names_the_difference_that_it_computes(
     assert float(number) == pytest.approx(float(joint_minus_sum), abs=0.03)
 
 
-def test_the_gap_is_test_minus_training_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gap_is_the_test_error_minus_the_training_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class FakeEpoch:
         test_accuracy = 0.85
 
@@ -111,7 +113,7 @@ def test_the_gap_is_test_minus_training_error(monkeypatch: pytest.MonkeyPatch) -
     assert more_epochs.LABELS["gap"] == "test minus training error (points)"
 
 
-def test_at_test_time_the_excess_is_on_minus_off() -> None:
+def test_test_time_plots_the_error_with_dropout_minus_the_error_without() -> None:
     values = {"test_error": 10.0, "on: 1 sample": 14.0}
     values |= {f"on: mean of {n}": 9.5 for n in test_time.SAMPLES[1:]}
     results = made_up({test_time.TRAINED: values})
@@ -120,7 +122,7 @@ def test_at_test_time_the_excess_is_on_minus_off() -> None:
     assert axes.get_ylabel() == "test error minus that of weight scaling (points)"
 
 
-def test_float32_chaos_takes_the_largest_absolute_difference() -> None:
+def test_float32_chaos_uses_the_largest_absolute_difference() -> None:
     arms = [
         Arm(f"{name}, {dtype}", replace(SMALL, dtype=dtype))
         for dtype in ("float32", "float64")
@@ -144,7 +146,7 @@ def test_float32_chaos_needs_a_second_framework() -> None:
         float32_chaos.backends("numpy", ["numpy"])
 
 
-def test_data_size_has_no_more_images_than_there_are(tmp_path: Path) -> None:
+def test_data_size_has_at_most_all_images(tmp_path: Path) -> None:
     arms = plan("data-size", tmp_path).arms
     assert [arm.train_size for arm in arms] == [100, 100, 200, 200]
     assert [arm.recipe.num_epochs for arm in arms] == [2, 2, 1, 1]

@@ -1,4 +1,4 @@
-"""The table, the remarks and ``result.json``, from the command line."""
+"""The command line writes the table, the remarks and ``result.json``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_one_seed_gives_no_interval_and_says_so(tmp_path: Path) -> None:
+def test_one_seed_gives_no_interval_but_a_remark(tmp_path: Path) -> None:
     arguments = ["dropconnect", "--seeds", "1", *OPTIONS, "--out", str(tmp_path), "--name", "mine"]
     ended = command(*arguments)
     assert ended.returncode == 0, ended.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from d2ldrop.experiments.engine.job_files import RunAgainWarning
+from d2ldrop.experiments.engine.job_files import RunAgainWarning, keep
 from d2ldrop.experiments.engine.results_table import compare_metrics
 from d2ldrop.experiments.engine.runner import run_experiment
 from tests.experiments.small import OPTIONS, SMALL, measured, plan
@@ -153,7 +154,37 @@ def test_runs_that_fail_are_reported_and_leave_their_seed_out(tmp_path: Path) ->
     results, failed = run_experiment(replace(good, data=other), num_jobs=2)
     assert results.seeds == []
     assert len(failed) == 6
-    assert all("not those of the experiment" in error for error in failed.values())
+    for error in failed.values():
+        assert "not those of the experiment" in error
+        match = re.fullmatch(r"[^\n]* \(see (.*)\)", error)
+        assert match
+        log = Path(match[1])
+        assert log.parent == tmp_path / "mine" / "jobs"
+        assert "not those of the experiment" in log.read_text()
+
+
+def test_a_run_that_succeeds_at_last_has_no_log(tmp_path: Path) -> None:
+    job = next(iter(plan("dropconnect", tmp_path).jobs().values()))
+    error = keep(job, {"error": "killed by SIGKILL", "log": "text\n"}, tmp_path)
+    log = (tmp_path / job.file_name).with_suffix(".log")
+    assert error == f"killed by SIGKILL (see {log})"
+    assert log.read_text() == "text\n"
+    assert keep(job, {"measured": []}, tmp_path) is None
+    assert [file.name for file in tmp_path.iterdir()] == [job.file_name]
+
+
+def test_a_run_that_cannot_be_saved_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, content: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    small = plan("dropconnect", tmp_path, seeds=1)
+    monkeypatch.setattr("d2ldrop.experiments.engine.job_files.write_sealed", full)
+    results, failed = run_experiment(small, num_jobs=2)
+    assert results.seeds == []
+    expected = "its measurements are not saved: [Errno 28] No space left on device"
+    assert list(failed.values()) == [expected] * 3
 
 
 def test_arms_that_are_the_same_run_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sentences claim what is significant, in the right direction, and no more."""
+"""Sentences state only significant differences, in the right direction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_significant_difference_has_a_direction_and_an_interval() -> None:
     assert higher.startswith(f"the error is 1.00 higher for 'old' than for 'new' {numbers}")
 
 
-def test_a_difference_that_is_not_significant_is_not_claimed() -> None:
+def test_a_difference_that_is_not_significant_is_not_stated() -> None:
     assert "does not differ significantly" in versus("new", NOISY, "old", SEEDS, "the error")
     assert "no spread to test" in versus("new", SEEDS + 0.1, "old", SEEDS, "the error")
 

@@ -1,4 +1,4 @@
-"""What a worker starts with: threads, huge pages, and the switches of a named execution mode."""
+"""The environment of a worker: threads, huge pages, and the variables of an execution mode."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
         ("mxnet", 8, "7"),
     ],
 )
-def test_a_framework_that_would_leave_cores_idle_gets_them(
+def test_a_framework_that_would_not_use_all_cores_gets_a_number_of_threads(
     monkeypatch: pytest.MonkeyPatch, name: str, cores: int, threads: str
 ) -> None:
     monkeypatch.setattr("d2ldrop.processes.environment.cores", lambda: cores)
@@ -40,21 +40,21 @@ def test_a_framework_that_would_leave_cores_idle_gets_them(
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow"])
-def test_the_others_choose_their_threads_themselves(name: str) -> None:
+def test_the_other_frameworks_choose_their_own_number_of_threads(name: str) -> None:
     assert worker_environment(name, user={}) == MEMORY
 
 
-def test_what_the_user_has_set_stays() -> None:
+def test_variables_that_the_user_has_set_do_not_change() -> None:
     user = {"OMP_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}
     assert worker_environment("paddle", user=user) == {}
 
 
-def test_threads_bind_every_pool() -> None:
+def test_threads_applies_to_every_thread_pool() -> None:
     added = worker_environment("paddle", 3, user={"OMP_NUM_THREADS": "1"})
     assert added == {**MEMORY, **dict.fromkeys(THREAD_VARIABLES, "3")}
 
 
-def test_fast_execution_is_paddles_alone(tmp_path: Path) -> None:
+def test_only_paddle_has_fast_execution(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(AMD)
     check_execution("paddle", "fast", cpuinfo)
@@ -67,7 +67,7 @@ def test_fast_execution_is_paddles_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["AuthenticAMD", "avx2", "fma"])
-def test_fast_execution_needs_the_processor_for_it(tmp_path: Path, lacking: str) -> None:
+def test_fast_execution_needs_a_suitable_processor(tmp_path: Path, lacking: str) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(AMD.replace(lacking, "other"))
     with pytest.raises(ValueError, match="needs an AMD processor with AVX2 and FMA"):
@@ -77,9 +77,7 @@ def test_fast_execution_needs_the_processor_for_it(tmp_path: Path, lacking: str)
 
 
 @pytest.mark.parametrize("command", ["train", "compare", "bench"])
-def test_bad_threads_and_modes_are_refused_before_anything_begins(
-    tmp_path: Path, command: str
-) -> None:
+def test_bad_threads_and_modes_are_refused_before_work_begins(tmp_path: Path, command: str) -> None:
     where = ["train", "numpy"] if command == "bench" else ["numpy"]
     for option, message in (
         (("--threads", "0"), "threads must be a positive integer, got 0"),
@@ -100,7 +98,7 @@ def test_a_result_records_the_environment(tmp_path: Path) -> None:
     }
 
 
-def test_a_comparison_takes_threads_and_execution(tmp_path: Path) -> None:
+def test_a_comparison_checks_and_uses_threads_and_execution(tmp_path: Path) -> None:
     data = load_data("stand-in", train_size=200, test_size=50)
     recipe = Recipe(num_epochs=1, num_hiddens=(16, 16))
     options = {"data": data, "out": tmp_path, "name": "run", "lockstep_steps": 1}
@@ -113,7 +111,7 @@ def test_a_comparison_takes_threads_and_execution(tmp_path: Path) -> None:
     assert result["environment"]["OPENBLAS_NUM_THREADS"] == "1"
 
 
-def test_the_threads_are_those_that_numpy_then_has() -> None:
+def test_numpy_has_the_given_number_of_threads() -> None:
     code = (
         "import numpy, threadpoolctl as t; print([p['num_threads'] for p in t.threadpool_info()])"
     )
@@ -131,7 +129,7 @@ def test_the_threads_are_those_that_numpy_then_has() -> None:
 def test_a_resume_with_other_threads_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in THREAD_VARIABLES:  # another test of this process may have set them
+    for variable in THREAD_VARIABLES:  # an earlier test may have set them
         monkeypatch.delenv(variable, raising=False)
     train = ("train", "numpy", *SMALL, "--out", str(tmp_path), "--name", "run")
     d2ldrop(*train)
@@ -144,8 +142,8 @@ def test_a_resume_with_other_threads_is_refused(
     assert result.stat().st_mtime_ns == before
 
 
-def test_fast_execution_does_not_go_on_with_a_default_run() -> None:
-    """On paddle's facts; paddle itself is not needed."""
+def test_fast_execution_does_not_continue_a_default_run() -> None:
+    """The test needs only facts about paddle, not paddle itself."""
     default, fast = (
         expected_identity(
             "paddle", Recipe(), "scratch", (), "cpu", worker_environment("paddle", 2, mode, {})

@@ -1,4 +1,4 @@
-"""A framework of another environment: every command takes its interpreter."""
+"""Every command can run a framework of another environment with --python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Elsewhere = tuple[dict[str, str], str]
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Elsewhere:
-    """An environment whose framework "honest" is missing, and the --python that has it."""
+    """An environment without the framework "honest", and the --python option that finds it."""
     env = install(tmp_path / "site", "honest")
     other = tmp_path / "other"
     other.mkdir()
@@ -50,7 +50,7 @@ def test_interpreters_are_parsed() -> None:
         parse_pythons(["numpy=a", "numpy=b"])
 
 
-def test_every_command_takes_an_interpreter(tmp_path: Path, elsewhere: Elsewhere) -> None:
+def test_every_command_accepts_an_interpreter(tmp_path: Path, elsewhere: Elsewhere) -> None:
     env, python = elsewhere
     options: dict[str, Any] = {"cwd": tmp_path, "env": {**env, "COLUMNS": "200"}}
     assert "not installed: pip install honest" in d2ldrop("backends", **options)[0]
@@ -108,8 +108,8 @@ def test_a_bad_interpreter_is_refused_before_work_begins(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interpreter_that_is_not_used_is_refused(tmp_path: Path) -> None:
-    """By an experiment, too, whose backends its arms decide."""
+def test_an_interpreter_for_an_unused_backend_is_refused(tmp_path: Path) -> None:
+    """An experiment refuses it, too, although its arms decide which backends run."""
     for command in (("train", "numpy"), ("compare", "numpy"), ("experiment", "swap-dropout")):
         python = f"{available_backends()[-1]}={sys.executable}"
         _, stderr = d2ldrop(*command, *SMALL, "--python", python, status=2, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Jobs as JSON, and what each reports."""
+"""JSON preserves jobs, and each job reports its results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shared() -> Iterator[SharedData]:
 
 
 class Reports(list[dict[str, Any]]):
-    """Keeps what a job reports."""
+    """A list of the reports of a job."""
 
     def __call__(self, event: str, /, **values: Any) -> None:
         self.append({"event": event, **values})
@@ -40,7 +40,7 @@ class Reports(list[dict[str, Any]]):
 
 @dataclass(frozen=True)
 class OwnJob(Job):
-    """A job of another room."""
+    """A job that another package defines."""
 
     sizes: tuple[int, ...] = ()
     recipe: Recipe | None = None
@@ -53,7 +53,7 @@ def again(job: Job) -> Job:
     return Job.from_dict(json.loads(json.dumps(job.to_dict())))
 
 
-def test_a_job_survives_json(tmp_path: Path) -> None:
+def test_json_preserves_a_job(tmp_path: Path) -> None:
     shared = SharedData("stand-in", tmp_path)
     steps = LockstepSteps(Recipe(max_norm=2), 3, tmp_path / "w", nudge=1)
     jobs = [
@@ -70,14 +70,16 @@ def test_a_job_survives_json(tmp_path: Path) -> None:
     assert jobs[0].to_dict() == {"class": "d2ldrop.processes.jobs:ProbeJob", "backend": "numpy"}
 
 
-def test_what_is_no_job_is_refused() -> None:
+def test_other_classes_and_fields_are_refused() -> None:
     with pytest.raises(TypeError, match="a job must be a subclass of Job, got builtins:print"):
         Job.from_dict({"class": "builtins:print", "backend": "numpy"})
     with pytest.raises(TypeError, match="unexpected keyword argument 'new'"):
         Job.from_dict({**ProbeJob("numpy").to_dict(), "new": 1})
 
 
-def test_training_and_evaluating(shared: SharedData, tmp_path: Path) -> None:
+def test_training_and_evaluation_report_the_same_accuracy(
+    shared: SharedData, tmp_path: Path
+) -> None:
     heard = Reports()
     TrainJob("numpy", shared, SMALL, tmp_path).run(heard)
     assert [event["epoch"] for event in heard if event["event"] == "epoch"] == [1, 2]
@@ -89,7 +91,7 @@ def test_training_and_evaluating(shared: SharedData, tmp_path: Path) -> None:
     assert heard[0]["accuracy"] == result["epochs"][-1]["test_accuracy"]
 
 
-def test_lockstep_steps_leave_their_weights(shared: SharedData, tmp_path: Path) -> None:
+def test_lockstep_steps_save_their_weights(shared: SharedData, tmp_path: Path) -> None:
     recipe = Recipe(num_epochs=1, batch_size=32, num_hiddens=(8, 8), dtype="float64")
     plain = LockstepSteps(recipe, 3, tmp_path / "plain")
     moved = LockstepSteps(recipe, 3, tmp_path / "moved", nudge=0)
@@ -100,14 +102,14 @@ def test_lockstep_steps_leave_their_weights(shared: SharedData, tmp_path: Path) 
     assert 0 < abs(difference).max() < 1e-10
 
 
-def test_a_probe_tells_version_and_devices() -> None:
+def test_a_probe_reports_version_and_devices() -> None:
     heard = Reports()
     ProbeJob("numpy").run(heard)
     assert heard[0]["devices"] == ["cpu"]
     assert heard[0]["version"]
 
 
-def test_shared_data_are_the_same_images() -> None:
+def test_shared_data_have_the_same_images() -> None:
     data = load_data("stand-in", train_size=20, test_size=10)
     with shared_data(data) as shared:
         loaded = shared.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import signal
 import subprocess
@@ -41,6 +42,8 @@ class TryJob(Job):
                 os._exit(3)
             case "hang":
                 time.sleep(600)
+            case "hold the lock":  # as C code does that keeps Python's lock
+                ctypes.PyDLL(None).sleep(600)
             case "silent exit":
                 sys.exit(0)
             case "signal 40":
@@ -119,6 +122,7 @@ def test_a_job_runs_in_a_process_of_its_own(
 def test_a_worker_that_fails_says_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, message: str
 ) -> None:
+    monkeypatch.setattr("d2ldrop.processes.launcher.SECONDS_TO_END", 1)
     with pytest.raises(WorkerFailedError, match=message):
         attempt(what, tmp_path, monkeypatch, timeout=2 if what == "hang" else 60)
 

@@ -65,7 +65,7 @@ def test_the_next_run_removes_what_a_killed_one_left(place: Path) -> None:
 
 
 def test_folders_in_use_and_those_of_others_stay(place: Path) -> None:
-    theirs = [place / name for name in ("d2ldrop-runs", f"{PREFIX}my-own-results", "d2ldrop-tmp-")]
+    theirs = [place / name for name in ("d2ldrop-runs", f"{PREFIX}my-own-results", PREFIX)]
     for folder in theirs:
         folder.mkdir()
     target = place / "target"

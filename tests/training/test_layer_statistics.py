@@ -1,4 +1,4 @@
-"""Statistics of the hidden layers: against definitions, and where they are kept."""
+"""The statistics of the hidden layers equal their definitions and are saved with the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def data() -> Dataset:
     return load_data("stand-in", train_size=150, test_size=60)
 
 
-def test_the_statistics_are_their_definitions() -> None:
+def test_the_statistics_equal_their_definitions() -> None:
     recipe = Recipe(num_hiddens=(20, 12), dtype="float64")
     weights = {k: 20 * w for k, w in initial_weights(0, recipe.sizes, "float64").items()}
     X = np.random.default_rng(0).random((40, 784))
@@ -63,14 +63,14 @@ def test_dropout_raises_variance_and_zeros_and_keeps_the_first_mean(
         for noisy, clean in zip(epoch["training"], epoch["evaluation"], strict=True):
             assert noisy["variance"] > 1.1 * clean["variance"]
             assert noisy["zeros"] > clean["zeros"] + 0.05
-        # Behind a ReLU the mean rises with the noise at its input; in front of it, it stays.
+        # Dropout does not change the mean of its own layer. The ReLU after it raises the next mean.
         noisy, clean = epoch["training"][0], epoch["evaluation"][0]
         assert noisy["mean"] == pytest.approx(clean["mean"], rel=0.03)
         assert 1 - noisy["zeros"] == pytest.approx(0.8 * (1 - clean["zeros"]), abs=0.01)
 
 
 def test_the_original_form_is_evaluated_with_scaled_weights() -> None:
-    """As inverted dropout with the scaled weights: the next layer is given keep * H, and so on."""
+    """In evaluation, each layer receives keep * H from the layer before it."""
     recipe = Recipe(num_hiddens=(20, 12), dtype="float64", scaling="original")
     weights = {k: 20 * w for k, w in initial_weights(0, recipe.sizes, "float64").items()}
     X = np.random.default_rng(0).random((40, 784))
@@ -82,13 +82,13 @@ def test_the_original_form_is_evaluated_with_scaled_weights() -> None:
     assert found["training"][0]["mean"] == pytest.approx(masked.mean())
 
 
-def test_without_dropout_both_modes_are_one() -> None:
+def test_without_dropout_both_modes_have_the_same_statistics() -> None:
     run = train("numpy", Recipe(num_epochs=1, noise="none"), data=data(), record=["activations"])
     assert run.activations is not None
     assert run.activations[0]["training"] == run.activations[0]["evaluation"]
 
 
-def test_they_are_in_the_run_folder_and_survive_a_kill(tmp_path: Path) -> None:
+def test_the_statistics_are_saved_and_a_resume_restores_them(tmp_path: Path) -> None:
     recipe = Recipe(num_epochs=3, num_hiddens=(16, 8), batch_size=32)
 
     def stop(result: Any) -> None:
@@ -111,10 +111,10 @@ def test_they_are_in_the_run_folder_and_survive_a_kill(tmp_path: Path) -> None:
     plain = run("plain", record=[])
     assert plain.activations is None
     assert "activations" not in json.loads((tmp_path / "plain" / "result.json").read_text())
-    np.testing.assert_array_equal(plain.trace, whole.trace)  # looking changes nothing
+    np.testing.assert_array_equal(plain.trace, whole.trace)  # recording does not change the run
 
 
-def test_statistics_that_are_not_finite_survive_json(tmp_path: Path) -> None:
+def test_json_preserves_statistics_that_are_not_finite(tmp_path: Path) -> None:
     recipe = Recipe(num_epochs=1, lr=1e200, dtype="float64", num_hiddens=(8, 8), batch_size=32)
     runs = []
     for resume in (False, True):

@@ -1,4 +1,4 @@
-"""The training loop on every backend: metrics, masks, devices."""
+"""The training loop has the right metrics, masks and devices on every backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_run_has_history_weights_and_trace(backend: Backend[Any], backend_name
     run = small_run(backend_name)
     assert [result.epoch for result in run.history] == [1, 2, 3]
     assert run.trace.dtype == np.float64
-    assert run.trace.shape == (15,)  # 150 images make four batches of 32 and one of 22, thrice
+    assert run.trace.shape == (15,)  # three epochs: four batches of 32 images and one of 22
     first = np.average(run.trace[:5], weights=[32, 32, 32, 32, 22])
     assert run.history[0].train_loss == pytest.approx(first)
     assert {name: w.shape for name, w in run.weights.items()} == {
@@ -25,14 +25,14 @@ def test_a_run_has_history_weights_and_trace(backend: Backend[Any], backend_name
     assert all(w.dtype == np.float32 for w in run.weights.values())
 
 
-def test_float32_runs_begin_alike_on_every_backend(
+def test_float32_runs_have_the_same_first_losses_on_every_backend(
     backend: Backend[Any], backend_name: str
 ) -> None:
-    """Before rounding has grown, each step's loss is NumPy's: same weights, batches and masks."""
+    """Weights, batches and masks are NumPy's, so the losses agree until rounding has grown."""
     np.testing.assert_allclose(small_run(backend_name).trace, small_run("numpy").trace, rtol=1e-4)
 
 
-def test_native_runs_repeat_but_have_masks_of_their_own(
+def test_native_runs_are_reproducible_and_have_other_masks(
     backend: Backend[Any], backend_name: str
 ) -> None:
     recipe = Recipe(num_epochs=2, batch_size=32, num_hiddens=(16, 8), rng="native")
@@ -41,7 +41,7 @@ def test_native_runs_repeat_but_have_masks_of_their_own(
     assert (runs[0].trace != small_run(backend_name).trace[:10]).any()
 
 
-def test_dropout_1_trains_the_last_bias_alone(backend: Backend[Any], backend_name: str) -> None:
+def test_dropout_1_trains_only_the_last_bias(backend: Backend[Any], backend_name: str) -> None:
     recipe = Recipe(num_epochs=1, num_hiddens=(16, 8), dropout=(1, 1))
     run = small_run(backend_name, recipe=recipe)
     start = initial_weights(0, recipe.sizes)
@@ -49,7 +49,7 @@ def test_dropout_1_trains_the_last_bias_alone(backend: Backend[Any], backend_nam
     assert changed == ["b3"]
 
 
-def test_a_device_that_is_not_there_is_refused(backend: Backend[Any], backend_name: str) -> None:
+def test_a_missing_device_is_refused(backend: Backend[Any], backend_name: str) -> None:
     with pytest.raises(
         ValueError, match=rf"{backend_name} cannot use device 'gpu:7' here: expected one of cpu"
     ):

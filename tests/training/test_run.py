@@ -1,4 +1,4 @@
-"""A run's identity and results, and their JSON."""
+"""The identity and the results of a run, and their JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from d2ldrop.training.run import RunIdentity, expected_identity
 from tests.training.runs import RECIPE, small_run
 
 
-def test_a_run_has_its_identity_s_fields() -> None:
+def test_a_run_has_the_fields_of_its_identity() -> None:
     run = small_run("numpy")
     assert (run.backend, run.implementation, run.recipe) == ("numpy", "scratch", RECIPE)
     assert (run.dataset, run.train_size, run.test_size) == ("stand-in", 150, 50)
@@ -24,7 +24,7 @@ def test_a_run_has_its_identity_s_fields() -> None:
     assert run.environment == run.identity.environment
 
 
-def test_an_identity_survives_json() -> None:
+def test_json_preserves_an_identity() -> None:
     identity = small_run("numpy", record=("activations",)).identity
     assert RunIdentity.from_dict(json.loads(json.dumps(identity.to_dict()))) == identity
     assert identity.to_dict()["seed"] == 0
@@ -47,7 +47,7 @@ def test_missing_fields_take_their_defaults() -> None:
     assert "environment" not in identity.deciding()
 
 
-def test_what_is_expected_of_a_worker_is_what_its_run_then_has(
+def test_the_expected_identity_equals_that_of_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")

@@ -57,7 +57,9 @@ class ComparedEntry:
 
 
 def number(value: float) -> str:
-    """Format a number for a table: 11.87, 0.032, 1.2e-12."""
+    """Format a number for a table: 11.87, 0.032, 1.2e-12, 8.6e+48."""
+    if abs(value) >= 1e6:  # a run was about to diverge
+        return f"{value:.2g}"
     return f"{value:.2f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
 
 
