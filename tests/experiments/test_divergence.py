@@ -124,7 +124,7 @@ def test_a_diverged_run_is_left_out_even_if_its_test_error_is_finite() -> None:
 
 
 def test_a_run_that_went_on_with_finite_numbers_has_diverged_nevertheless() -> None:
-    measured: dict[str, Any] = {"measured": [{"test_error": 9.0, "train_loss": 2.0}]}
+    measured = {"measured": [{"test_error": 9.0, "train_loss": 2.0}]}
     runs: dict[tuple[str, int], dict[str, Any]] = {
         ("arm", 0): {**measured, "diverged_after": 3},
         ("arm", 1): {**measured, "diverged_after": None},

@@ -72,7 +72,7 @@ def draw(results: Results) -> Figure:
     for index, (name, (seed, weights)) in enumerate(units.items()):
         half = figure.add_subfigure(places[0, index])
         if weights is None:
-            half.suptitle(f"{name}: all runs diverged", fontsize=9)
+            half.text(0.5, 0.5, f"{name}: all runs diverged", ha="center", va="center")
             continue
         n = len(weights)
         half.suptitle(f"{name}: W1 of {n} unit{'s' if n > 1 else ''}, seed {seed}", fontsize=9)
