@@ -215,8 +215,9 @@ def test_a_picture_that_cannot_be_written_does_not_cost_the_table(tmp_path: Path
 def test_an_error_before_the_first_report_of_a_worker_is_a_bad_argument() -> None:
     with pytest.raises(PermissionError), Progress(quiet=True):
         raise PermissionError(13, "Permission denied", "runs")
-    with pytest.raises(click.ClickException) as caught, Progress(quiet=True) as progress:
-        progress("numpy", {"event": "step", "phase": "train", "done": 1, "total": 4})
+    progress = Progress(quiet=True)
+    progress("numpy", {"event": "step", "phase": "train", "done": 1, "total": 4})
+    with pytest.raises(click.ClickException) as caught, progress:
         raise PermissionError(13, "Permission denied", "runs")
     assert caught.value.exit_code == 1
     assert "Permission denied" in caught.value.format_message()
