@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from d2ldrop.frameworks import framework
@@ -13,6 +11,7 @@ from d2ldrop.processes.environment import check_execution
 from d2ldrop.processes.jobs import ProbeJob
 from d2ldrop.processes.launcher import WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
 
 
 def settle(backends: Sequence[str], asked: WorkerOptions) -> dict[str, WorkerOptions]:
@@ -81,9 +80,9 @@ def _devices_of(backend: str, asked: WorkerOptions) -> list[str] | None:
     """The devices of a framework; None if it cannot be started."""
     found: dict[str, Any] = {}
     probe = replace(asked, device="cpu", execution="default")
-    with tempfile.TemporaryDirectory(prefix="d2ldrop-") as folder:
+    with scratch_folder() as folder:
         try:
-            run_job(ProbeJob(backend), probe, found.update, log=Path(folder) / "probe.log")
+            run_job(ProbeJob(backend), probe, found.update, log=folder / "probe.log")
         except WorkerFailedError:
             return None
     return list(found["devices"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import importlib.machinery
 import sys
-from importlib.metadata import entry_points
+
+from d2ldrop.core.entry_points import modules_of
 
 CONCISE = ("concise_mlp", "concise_step", "concise_predict", "concise_params")
 """The functions that the concise implementation calls."""
@@ -17,12 +18,14 @@ def check_concise(backend: str) -> None:
     A third party's backend may have only the functions from scratch. The module's source is read,
     and nothing is imported. A module without source, or with ``import *``, passes.
     """
-    values = [one.value for one in entry_points(group="d2ldrop.backends") if one.name == backend]
-    names = top_level_names(values[-1]) if values else None
+    entry = modules_of("d2ldrop.backends").get(backend)
+    if entry is None:
+        return
+    names = top_level_names(entry.value)
     missing = [] if names is None else [name for name in CONCISE if name not in names]
     if missing:
         raise ValueError(
-            f"implementation 'concise' of {backend} is missing: its module {values[-1]} lacks "
+            f"implementation 'concise' of {backend} is missing: its module {entry.value} lacks "
             f"{', '.join(missing)}; implementation 'scratch' works"
         )
 

@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from d2ldrop.cli.output import CLOSED_PIPE
+from d2ldrop.cli.progress import Progress
 from tests.fakes import install
 
 SMALL = (
@@ -186,8 +188,11 @@ def test_an_error_of_the_system_after_the_start_is_not_a_bad_argument(tmp_path: 
     """A stand-in for a disk that is full when the summary is written."""
     code = (
         "import d2ldrop.comparison.runner as runner\n"
-        "def write(*_):\n"
-        "    raise OSError(28, 'No space left on device', 'runs/n/summary.json')\n"
+        "write_really = runner.NamedFolder.write\n"
+        "def write(folder, content):\n"
+        "    if any(row['status'] == 'ok' for row in content['backends'].values()):\n"
+        "        raise OSError(28, 'No space left on device', 'runs/n/summary.json')\n"
+        "    return write_really(folder, content)\n"
         "runner.NamedFolder.write = write\n"
         "from d2ldrop.cli.main import main\n"
         "main()\n"
@@ -205,3 +210,14 @@ def test_a_picture_that_cannot_be_written_does_not_cost_the_table(tmp_path: Path
     assert "The curves could not be drawn" in ended.stderr
     assert "Results without curves: runs/n" in ended.stdout
     assert "all in lockstep" in ended.stdout
+
+
+def test_an_error_before_the_first_report_of_a_worker_is_a_bad_argument() -> None:
+    with pytest.raises(PermissionError), Progress(quiet=True):
+        raise PermissionError(13, "Permission denied", "runs")
+    progress = Progress(quiet=True)
+    progress("numpy", {"event": "step", "phase": "train", "done": 1, "total": 4})
+    with pytest.raises(click.ClickException) as caught, progress:
+        raise PermissionError(13, "Permission denied", "runs")
+    assert caught.value.exit_code == 1
+    assert "Permission denied" in caught.value.format_message()
