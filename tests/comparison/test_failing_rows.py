@@ -98,7 +98,23 @@ def other_weights(file: Path) -> None:
         lambda folder: (folder / "trace.npy").write_bytes(b""),
         lambda folder: other_weights(folder / "weights.safetensors"),
     ],
-    ids=str,
+    ids=[
+        "no folder",
+        "no result",
+        "an empty result",
+        "a list as the result",
+        "a result without fields",
+        "no epochs",
+        "null as epochs",
+        "a number as epochs",
+        "an epoch without fields",
+        "a recipe without fields",
+        "null as the recipe",
+        "no weights",
+        "no safetensors file",
+        "an empty trace",
+        "other weights",
+    ],
 )
 def test_results_that_are_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage
@@ -122,7 +138,7 @@ def test_results_that_are_damaged(
         lambda file: save_file({}, file),
         lambda file: shutil.rmtree(file.parent),
     ],
-    ids=str,
+    ids=["no file", "no safetensors file", "other weights", "no weights", "no folder"],
 )
 def test_weights_of_the_first_steps_that_are_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage
