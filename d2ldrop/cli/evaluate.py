@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from d2ldrop.cli.completion import complete_backend
 from d2ldrop.cli.options import data_options, pythons_option, take_data_source
+from d2ldrop.comparison.settings import settle
 from d2ldrop.core.checks import check_probability
 from d2ldrop.frameworks import title
 from d2ldrop.prediction import scale_weights
@@ -50,6 +51,7 @@ def evaluate(
     source = take_data_source(options)
     worker = WorkerOptions(device, pythons=pythons)
     worker.choose_backends([backend])
+    settle([backend], worker)  # refuses a device that the framework does not have here
     dropout = [check_probability(p, "original_dropout") for p in original_dropout or (0, 0)]
     arrays = scale_weights(load_weights(weights), dropout)
     data = source.load()

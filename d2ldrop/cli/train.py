@@ -23,6 +23,7 @@ from d2ldrop.cli.progress import Progress, say_how_to_resume
 from d2ldrop.cli.resume import as_refusal, resumable
 from d2ldrop.comparison.layout import printable
 from d2ldrop.comparison.plan import Variant
+from d2ldrop.comparison.settings import settle
 from d2ldrop.comparison.table import data_title
 from d2ldrop.frameworks import title
 from d2ldrop.processes.launcher import WorkerFailedError, run_job
@@ -68,6 +69,7 @@ def train(
     recipe = recipe_for(backend, recipe, variant.implementation)
     if variant.implementation == "concise" and backend not in pythons:
         check_concise(backend)
+    settle([backend], worker)  # refuses a device that the framework does not have here
     with NamedFolder.claim("run", out, name, resume=resume) as named:
         folder = named.backend(variant.name)
         planned = PlannedRun(

@@ -136,6 +136,7 @@ def test_a_failing_worker_is_an_error_and_status_1(tmp_path: Path) -> None:
         (("train", "tourch"), "did you mean 'torch'"),
         (("train",), "Missing argument 'BACKEND'"),
         (("train", "numpy", "--seed", "-1"), "seed must be an integer in"),
+        (("train", "numpy", "--device", "gpu"), "got 'gpu:0': numpy has cpu"),
         (("train", "numpy", "--seed", "x"), "'x' is not a valid integer"),
         (("train", "numpy", "--resume"), "--resume needs the --name of the run"),
         (("train", "numpy", "--dataset", "fashion-mnist", "--data-dir", "."), "lacks train-images"),
