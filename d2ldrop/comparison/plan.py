@@ -88,8 +88,17 @@ def plan_variants(
     return list(dict.fromkeys([*begun, *asked]))
 
 
-def missing_backends(variants: Sequence[Variant]) -> dict[str, str]:
-    """The backends whose framework is not installed here, and how to install each."""
+def missing_backends(
+    variants: Sequence[Variant], summary: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """The backends whose framework is not installed here, and how to install each.
+
+    A comparison that is resumed leaves out none that it did not leave out before: ``summary`` is
+    the content of its ``summary.json``.
+    """
+    names = backend_names()
+    if summary is not None:
+        names = [name for name in names if name in summary.get("left_out", {})]
     taken = {variant.backend for variant in variants}
-    missing = [name for name in backend_names() if name not in taken and not is_installed(name)]
+    missing = [name for name in names if name not in taken and not is_installed(name)]
     return {name: install_hint(name) for name in missing}

@@ -119,7 +119,7 @@ def compare_backends(
         asked.refuse_other_runs(variants, dataset)
         whole = recipe.num_epochs * -(-len(dataset.train_images) // recipe.batch_size)
         checks = plan_checks(recipe, variants, lockstep_steps, whole)
-        left_out = {} if backends else missing_backends(variants)
+        left_out = {} if backends else missing_backends(variants, folder.read())
         with shared_data(dataset) as shared, scratch_folder() as scratch:
             kept = asked.kept(variants, checks)
             comparison = Comparison(asked, dataset, shared, scratch, checks, left_out, kept)

@@ -43,3 +43,10 @@ def test_bad_arguments_are_refused() -> None:
 
 def test_installed_backends_are_not_missing() -> None:
     assert not missing_backends([]).keys() & set(available_backends())
+
+
+def test_a_resumed_comparison_leaves_out_no_more_than_before() -> None:
+    assert missing_backends([], {"left_out": {}}) == {}
+    before = {"left_out": {"numpy": "installed since", "no-such": "no longer known"}}
+    assert missing_backends([], before) == {}
+    assert missing_backends([], {"left_out": missing_backends([])}) == missing_backends([])

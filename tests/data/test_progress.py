@@ -70,6 +70,7 @@ def test_quiet(mirror: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # old tqdm's __del__
 @pytest.mark.parametrize("stream", [Full(), FullTerminal(), None, "closed"])
 def test_a_failing_stderr_does_not_stop_the_download(
     mirror: str, monkeypatch: pytest.MonkeyPatch, stream: io.StringIO | str | None
