@@ -275,7 +275,10 @@ def with_header(path: Path, dtype: str, width: int) -> None:
 def test_weights_of_other_dtypes_are_refused(tmp_path: Path, dtype: str, width: int) -> None:
     path = tmp_path / "weights.safetensors"
     with_header(path, dtype, width)
-    with pytest.raises(ValueError, match=rf"{path} must be float32 or float64, W1 is {dtype}: giv"):
+    problem = f"must be float32 or float64, W1 is {dtype}"
+    if dtype == "F8_E4M3":
+        problem += "|is no intact safetensors file .*"  # an old safetensors does not know it
+    with pytest.raises(ValueError, match=rf"{path} ({problem}): give the weights"):
         load_weights(path)
 
 
