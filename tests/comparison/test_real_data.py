@@ -1,6 +1,7 @@
-"""Every noise and regulariser, and the concise version, over one epoch of the real data in float64.
+"""Every noise, every regulariser and the concise version stay in lockstep for a real epoch.
 
-One worker per variant takes all the steps, so that each framework is imported once.
+The data are Fashion-MNIST, and the dtype is float64. One worker per variant takes all steps, so
+each framework is imported once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ pytestmark = [
 ]
 EPOCH = 235
 MAX_NORM = 0.5
-# With lr 0.5 and one mask a batch, rounding grows from 1e-16 to 1 within the epoch.
+# With lr 0.5 and one mask per batch, rounding grows from 1e-16 to 1 within the epoch.
 CHANGES: dict[str, dict[str, Any]] = {
     "gaussian, input dropout": {"noise": "gaussian", "input_dropout": 0.2},
     "additive, max-norm": {"noise": "additive", "max_norm": MAX_NORM},
@@ -42,7 +43,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Epoch:
-    """What the fixture has measured: a check and its lockstep, by name."""
+    """The checks and their results, by name."""
 
     folder: Path
     checks: dict[str, Check]
@@ -75,7 +76,7 @@ def epoch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Epoch]:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_one_epoch_of_the_real_data_in_lockstep(epoch: Epoch, name: str) -> None:
+def test_one_epoch_of_the_real_data_stays_in_lockstep(epoch: Epoch, name: str) -> None:
     check = epoch.measured[name]
     print(name, check, file=sys.stderr)
     assert len(check.variants) == len(available_backends())
@@ -83,15 +84,15 @@ def test_one_epoch_of_the_real_data_in_lockstep(epoch: Epoch, name: str) -> None
         assert check.holds(variant), (name, variant, check)
 
 
-def test_each_has_an_effect(epoch: Epoch) -> None:
-    """The runs have learned, and ended in weights of their own; max-norm has held some short."""
+def test_each_noise_and_regulariser_has_an_effect(epoch: Epoch) -> None:
+    """Each run has learned and has other weights. Max-norm has limited some of them."""
     ends = []
     for check in epoch.checks.values():
         weights = load_weights(check.reference_steps(epoch.folder)[0].out)
         assert all(np.isfinite(w).all() for w in weights.values())
         ends.append(weights["W2"])
     for i, one in enumerate(ends):
-        assert np.linalg.norm(one) > 3  # it begins at 0.01 * 256
+        assert np.linalg.norm(one) > 3  # it starts at 0.01 * 256
         for other in ends[:i]:
             assert np.abs(one - other).max() > 1e-3
     check = epoch.checks["additive, max-norm"]

@@ -1,4 +1,4 @@
-"""The words of a report: what was run, and what its checks say."""
+"""The title of a table names the run, and the remarks state the results of the checks."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def summary(*rows: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_the_title_of_the_books_run() -> None:
+def test_the_title_names_the_recipe_of_the_book() -> None:
     assert table_title(summary("torch")) == (
         "Fashion-MNIST (60,000/10,000 images), 10 epochs, float32, dropout 0.2/0.5, lr 0.5, "
         "batch 256, seed 0, shared masks, cpu"
     )
 
 
-def test_the_title_says_what_differs() -> None:
+def test_the_title_names_the_differences_from_the_book() -> None:
     assert "float32, no noise, lr" in table_title(summary("torch", noise="none"))
     title = table_title(summary("torch", noise="unit", max_norm=3, scaling="inverted"))
     assert "float32, unit 0.2/0.5, max norm 3.0, lr 0.5" in title
@@ -50,7 +50,7 @@ def test_the_title_says_what_differs() -> None:
     assert "shared masks (concise: native)" in table_title(summary("torch", "torch-concise"))
 
 
-def test_chaos_is_called_by_its_name() -> None:
+def test_a_remark_explains_chaos() -> None:
     check = {
         "what": "whole run",
         "steps": 2350,

@@ -1,4 +1,4 @@
-"""Finding, verifying and reading the files of Fashion-MNIST, with the real files."""
+"""The files of Fashion-MNIST are found, verified and read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_debians_files_are_found_and_verified() -> None:
 
 
 @has_debian
-def test_unpacked_files_are_as_good(real: Path) -> None:
+def test_unpacked_files_are_read_too(real: Path) -> None:
     for file in FILES:
         packed = real / f"{file.name}.gz"
         (real / file.name).write_bytes(gzip.decompress(packed.read_bytes()))
@@ -43,7 +43,7 @@ def test_unpacked_files_are_as_good(real: Path) -> None:
 
 
 @has_debian
-def test_the_variable_names_the_folder(
+def test_the_environment_variable_chooses_the_folder(
     real: Path, nowhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("D2LDROP_DATA_DIR", str(real))
@@ -51,7 +51,9 @@ def test_the_variable_names_the_folder(
 
 
 @pytest.mark.parametrize("dataset", ["auto", "fashion-mnist"])
-def test_a_folder_without_the_files_is_an_error_even_for_auto(tmp_path: Path, dataset: str) -> None:
+def test_a_given_folder_without_the_files_is_an_error_even_for_auto(
+    tmp_path: Path, dataset: str
+) -> None:
     with pytest.raises(DataError, match=r"lacks train-images-idx3-ubyte, .*name the folder"):
         load_data(dataset, data_dir=tmp_path)
 
@@ -94,19 +96,19 @@ WRONG: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 @has_debian
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_file_is_named_and_left_alone(real: Path, case: str) -> None:
+def test_the_error_names_a_wrong_file_and_the_file_does_not_change(real: Path, case: str) -> None:
     spoil, message = WRONG[case]
     path = real / LABELS
     path.write_bytes(spoil(path.read_bytes()))
     spoilt = path.read_bytes()
-    for dataset in ("auto", "fashion-mnist"):  # a broken file is never a reason for the stand-in
+    for dataset in ("auto", "fashion-mnist"):  # a broken file never leads to the stand-in
         with pytest.raises(DataError, match=f"{LABELS}: {message}"):
             load_data(dataset, data_dir=real)
     assert path.read_bytes() == spoilt
 
 
 @has_debian
-def test_a_wrong_file_in_the_cache_is_an_error_too(nowhere: None, real: Path) -> None:
+def test_a_wrong_file_in_the_cache_is_an_error(nowhere: None, real: Path) -> None:
     cache_dir().parent.mkdir(parents=True)
     real.rename(cache_dir())
     path = cache_dir() / LABELS

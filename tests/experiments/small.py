@@ -1,4 +1,4 @@
-"""Small plans and made-up results that the tests of this room share."""
+"""Small plans and results that the tests of experiments share."""
 
 from __future__ import annotations
 

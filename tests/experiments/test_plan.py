@@ -1,4 +1,4 @@
-"""Planning: bad arguments and other experiments' folders are refused, and nothing is written."""
+"""A plan refuses bad arguments and folders of other experiments, and writes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.experiments.small import OPTIONS, SMALL, plan
         (["features", "--resume"], "--resume needs the --name of the run"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_run(
+def test_bad_arguments_are_refused_before_any_run(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     ended = subprocess.run(
@@ -67,23 +67,23 @@ def test_arguments_are_checked_before_images_are_loaded(
         )
 
 
-def test_the_seeds_follow_the_recipe_s(tmp_path: Path) -> None:
+def test_the_seeds_start_at_the_seed_of_the_recipe(tmp_path: Path) -> None:
     planned = plan("test-time", tmp_path, recipe=replace(SMALL, seed=7), seeds=3)
     assert planned.seeds == (7, 8, 9)
     assert [job.recipe.seed for job in planned.jobs().values()] == [7, 8, 9]
 
 
-def test_a_job_is_json_and_its_file_has_a_stable_name(tmp_path: Path) -> None:
+def test_json_preserves_a_job_and_its_file_name_is_stable(tmp_path: Path) -> None:
     for job in plan("data-size", tmp_path).jobs().values():
         assert Job.from_dict(job.to_dict()) == job
     job = next(iter(plan("dropconnect", tmp_path).jobs().values()))
     assert isinstance(job, ExperimentJob)
-    # Folders of earlier versions must go on.
+    # Folders of earlier versions must still resume.
     fixed = replace(job, dataset_sha256="0" * 64)
     assert fixed.file_name == "numpy-6f3d99d9083b8fa2.json"
 
 
-def test_another_experiment_s_folder_is_refused(tmp_path: Path) -> None:
+def test_the_folder_of_another_experiment_is_refused(tmp_path: Path) -> None:
     run_experiment(plan("test-time", tmp_path, seeds=1), num_jobs=1)
     with (
         pytest.raises(FileExistsError, match="holds an experiment"),

@@ -1,4 +1,4 @@
-"""Running an experiment: neither the executor nor a kill changes its results."""
+"""Neither the executor nor a kill changes the results of an experiment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from tests.experiments.small import OPTIONS, SMALL, measured, plan
 
 
 @pytest.mark.slow
-def test_on_every_backend_the_same(backend_name: str, tmp_path: Path) -> None:
+def test_an_experiment_has_the_same_results_on_every_backend(
+    backend_name: str, tmp_path: Path
+) -> None:
     recipe = replace(SMALL, dtype="float64", num_epochs=2)
     reference, _ = run_experiment(
         plan("dropconnect", tmp_path, "numpy", seeds=1, recipe=recipe), num_jobs=2
@@ -41,7 +43,7 @@ def test_on_every_backend_the_same(backend_name: str, tmp_path: Path) -> None:
         assert [run["train_loss"] for run in runs] == pytest.approx(losses, rel=1e-12)
 
 
-def test_finished_runs_are_kept_and_the_rest_is_run(tmp_path: Path) -> None:
+def test_a_resume_keeps_finished_runs_and_adds_the_others(tmp_path: Path) -> None:
     whole, _ = run_experiment(plan("dropconnect", tmp_path, "whole"), num_jobs=2)
     run_experiment(plan("dropconnect", tmp_path, "parts", seeds=1), num_jobs=1)
     jobs = tmp_path / "parts" / "jobs"
@@ -104,7 +106,7 @@ def test_files_of_format_1_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_resume_after_a_kill(tmp_path: Path) -> None:
+def test_a_resume_after_a_kill_gives_the_same_results(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "d2ldrop", "experiment", "own-noise", "--seeds", "2"]
     command += ["--jobs", "1", *OPTIONS, "--out", str(tmp_path), "--name", "mine"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -123,7 +125,7 @@ def test_resume_after_a_kill(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # dask's own, about its sockets
+@pytest.mark.filterwarnings("ignore")  # dask warns about its sockets
 def test_a_cluster_gives_the_same_numbers(tmp_path: Path) -> None:
     from distributed import LocalCluster
 
@@ -139,7 +141,9 @@ def test_a_cluster_gives_the_same_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://here", "tcp://127.0.0.1"])
-def test_an_unreachable_scheduler_is_said_within_ten_seconds(address: str, tmp_path: Path) -> None:
+def test_an_unreachable_scheduler_is_reported_within_ten_seconds(
+    address: str, tmp_path: Path
+) -> None:
     start = time.monotonic()
     with pytest.raises(ConnectionError, match="no dask scheduler answers at " + address):
         run_experiment(plan("dropconnect", tmp_path), dask=address)
@@ -147,7 +151,7 @@ def test_an_unreachable_scheduler_is_said_within_ten_seconds(address: str, tmp_p
     assert time.monotonic() - start < 10
 
 
-def test_runs_that_fail_are_reported_and_leave_their_seed_out(tmp_path: Path) -> None:
+def test_failed_runs_are_reported_and_their_seed_is_omitted(tmp_path: Path) -> None:
     good = plan("dropconnect", tmp_path)
     # The worker loads the stand-in and finds other images than the plan's.
     other = replace(good.data, test_labels=good.data.test_labels[::-1])
@@ -187,8 +191,8 @@ def test_a_run_that_cannot_be_saved_fails_alone(
     assert list(failed.values()) == [expected] * 3
 
 
-def test_arms_that_are_the_same_run_once(tmp_path: Path) -> None:
-    # At p = 0.5, n units and n/2 expected units are one network.
+def test_equal_arms_run_only_once(tmp_path: Path) -> None:
+    # For p = 0.5, the arms "width n" and "expected width n/2" are the same network.
     few = plan("rate-sweep", tmp_path, seeds=1)
     results, _ = run_experiment(few, num_jobs=2)
     assert len(results.arms) == 14

@@ -1,4 +1,4 @@
-"""Worker processes that finish, fail, crash and hang; the jobs of this file run in them."""
+"""Worker processes that finish, fail, crash and hang. They run the jobs of this file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class TryJob(Job):
-    """Reports the process, then does ``what``."""
+    """Report the process, then do ``what``."""
 
     what: str
 
@@ -93,9 +93,7 @@ def attempt(
     return events
 
 
-def test_a_job_runs_in_a_process_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_runs_in_its_own_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (event,) = attempt("finish", tmp_path, monkeypatch, threads=3)
     assert event["pid"] != os.getpid()
     assert event == {"event": "here", "pid": event["pid"], "threads": "3", "nan": None}
@@ -119,7 +117,7 @@ def test_a_job_runs_in_a_process_of_its_own(
         ("error at exit", "^RuntimeError: first$"),
     ],
 )
-def test_a_worker_that_fails_says_how(
+def test_the_error_of_a_worker_has_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, message: str
 ) -> None:
     monkeypatch.setattr("d2ldrop.processes.launcher.SECONDS_TO_END", 1)
@@ -127,14 +125,14 @@ def test_a_worker_that_fails_says_how(
         attempt(what, tmp_path, monkeypatch, timeout=2 if what == "hang" else 60)
 
 
-def test_an_interpreter_that_is_not_there_is_an_error_of_the_system(
+def test_a_missing_interpreter_raises_file_not_found_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(FileNotFoundError):
         attempt("finish", tmp_path, monkeypatch, pythons={"numpy": "/no/python"})
 
 
-def test_the_parent_does_not_import_the_worker_s_entry_point() -> None:
+def test_the_parent_does_not_import_the_entry_point_of_the_worker() -> None:
     code = (
         "import sys, d2ldrop.cli.main, d2ldrop.comparison.runner\n"
         "assert 'd2ldrop.processes.worker' not in sys.modules\n"

@@ -1,4 +1,4 @@
-"""The folders of runs: their files, what is refused, and how a run goes on."""
+"""The folders of runs: their files, their refusals, and how runs resume."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from d2ldrop.training.folder import NamedFolder, RunFolder
 from tests.training.runs import RECIPE, small_run
 
 
-def test_the_folder_holds_what_readme_says(tmp_path: Path) -> None:
+def test_the_folder_has_the_documented_files(tmp_path: Path) -> None:
     run = small_run("numpy", tmp_path / "run" / "numpy")
     folder = tmp_path / "run" / "numpy"
     assert sorted(p.name for p in folder.iterdir()) == [
@@ -80,14 +80,14 @@ def test_a_finished_run_is_kept_when_resumed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.trace, first.trace)
 
 
-def test_a_run_from_before_a_field_had_its_default(tmp_path: Path) -> None:
+def test_a_field_that_an_old_run_lacks_has_its_default(tmp_path: Path) -> None:
     first = small_run("numpy", tmp_path)
     recipe = {name: value for name, value in RECIPE.to_dict().items() if name != "noise"}
     change(tmp_path, recipe=recipe)
     assert small_run("numpy", tmp_path, resume=True).history == first.history
 
 
-def test_another_runs_folder_is_refused(tmp_path: Path) -> None:
+def test_the_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     small_run("numpy", tmp_path)
     with pytest.raises(ValueError, match=r"holds a run with lr \(--lr\) 0\.5, not 0\.25: "):
         small_run(
@@ -151,7 +151,7 @@ def test_an_interrupted_run_is_not_overwritten(tmp_path: Path) -> None:
         small_run("numpy", tmp_path)
 
 
-def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_files_without_valid_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     with pytest.raises(FileNotFoundError, match="no weights at"):
         load_weights(path)
@@ -189,7 +189,7 @@ def test_a_run_of_another_version_is_refused(tmp_path: Path, name: str) -> None:
         small_run("numpy", tmp_path, resume=True)
 
 
-def test_what_decides_no_number_may_differ(tmp_path: Path) -> None:
+def test_fields_without_influence_on_numbers_may_differ(tmp_path: Path) -> None:
     first = small_run("numpy", tmp_path)
     change(tmp_path, python_version="3.0", machine={"cores": 1000})
     assert small_run("numpy", tmp_path, resume=True).history == first.history
@@ -250,7 +250,7 @@ def test_the_first_difference_is_found_in_nested_fields() -> None:
         ("run", "numpy/checkpoint.safetensors", "an interrupted run"),
     ],
 )
-def test_nothing_is_overwritten_by_any_kind(
+def test_no_kind_of_run_overwrites_another(
     tmp_path: Path, kind: str, file: str, phrase: str
 ) -> None:
     path = tmp_path / "name" / file

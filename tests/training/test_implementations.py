@@ -1,4 +1,4 @@
-"""The concise versions: the from-scratch run without dropout, and equal in distribution with it."""
+"""Concise and scratch runs: in lockstep without noise, equal in distribution with noise."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Module = Backend[Any]
 SMALL = Recipe(dtype="float64", num_hiddens=(32, 32), batch_size=8, lr=0.1)
 
 
-@pytest.mark.parametrize("lr", [0.5, 0.1])  # 0.1 is no float32: an optimiser may round it
-def test_without_dropout_in_lockstep_with_scratch(
+@pytest.mark.parametrize("lr", [0.5, 0.1])  # an optimiser may round 0.1 to float32
+def test_concise_runs_without_noise_are_in_lockstep_with_scratch(
     backend: Module, backend_name: str, lr: float
 ) -> None:
     data, steps = Dataset("stand-in", *stand_in(1000, 100)), 40
@@ -43,9 +43,9 @@ def test_without_dropout_in_lockstep_with_scratch(
 
 
 def losses(backend_name: str, implementation: str, recipe: Recipe) -> Any:
-    """The mean training loss of an epoch, noise on, for each of twelve seeds.
+    """The mean training loss of one epoch with noise, for each of twelve seeds.
 
-    From weights large enough to learn at once.
+    The initial weights are large, so that the network learns at once.
     """
     data = Dataset("stand-in", *stand_in(600, 0))
     means = []
@@ -62,11 +62,13 @@ def losses(backend_name: str, implementation: str, recipe: Recipe) -> Any:
 
 
 @pytest.mark.slow
-def test_with_noise_equal_in_distribution(backend: Module, backend_name: str) -> None:
-    """Paired t-test over twelve seeds: same weights and batches, other masks.
+def test_concise_runs_with_noise_are_equal_in_distribution(
+    backend: Module, backend_name: str
+) -> None:
+    """Use a paired t-test over twelve seeds, with the same weights and batches but other masks.
 
-    The limit is low, for frameworks' generators change and ten tests draw ten p-values; the
-    control shows what the test can see all the same: rates that are off by 0.2 in each layer.
+    The limit is low, because the generators of frameworks change and there are ten such tests. The
+    control shows that the test still notices rates that are wrong by 0.2 in each layer.
     """
     for noise in ("dropout", *framework(backend_name).concise_noises):
         recipe = replace(SMALL, noise=noise)
@@ -80,10 +82,10 @@ def test_with_noise_equal_in_distribution(backend: Module, backend_name: str) ->
             assert stats.ttest_rel(scratch, other).pvalue < 1e-5
 
 
-def test_the_frameworks_layer_is_the_noise_that_is_asked_for(
+def test_the_layer_of_the_framework_applies_the_requested_noise(
     backend: Module, backend_name: str
 ) -> None:
-    """A network whose second hidden layer is 3 everywhere and whose logits are that layer."""
+    """The second hidden layer of this network is 3 everywhere, and its logits are that layer."""
     weights = {
         **{"W1": np.zeros((784, 10)), "b1": np.zeros(10), "W2": np.zeros((10, 10))},
         **{"b2": np.full(10, 3.0), "W3": np.eye(10), "b3": np.zeros(10)},
@@ -104,8 +106,8 @@ def test_the_frameworks_layer_is_the_noise_that_is_asked_for(
             assert stats.kstest((H2.ravel() - 3) / deviation, "norm").pvalue > 1e-3, noise
 
 
-def test_predictions_have_no_dropout(backend: Module, backend_name: str) -> None:
-    """And follow a step of training, which switches dropout on."""
+def test_predictions_use_no_dropout(backend: Module, backend_name: str) -> None:
+    """This also holds after a training step, which turns dropout on."""
     weights = initial_weights(0, SMALL.sizes, "float64")
     recipe = recipe_for(backend_name, replace(SMALL, dropout=(0.5, 0.5)), "concise")
     model = begin_epoch(backend_name, "concise", weights, recipe, 0)
@@ -122,7 +124,7 @@ def eight_images() -> Chunk:
     return Chunk(range(1), images, np.arange(8)[None])
 
 
-def test_weights_are_copies_in_the_books_layout(backend: Module, backend_name: str) -> None:
+def test_weights_are_copies_in_the_layout_of_the_book(backend: Module, backend_name: str) -> None:
     weights = initial_weights(0, (784, 7, 5, 10), "float32")
     recipe = recipe_for(backend_name, Recipe(num_hiddens=(7, 5)), "concise")
     model = begin_epoch(backend_name, "concise", weights, recipe, 0)
@@ -136,7 +138,7 @@ def test_weights_are_copies_in_the_books_layout(backend: Module, backend_name: s
     assert (model.weights()["b3"] != weights["b3"]).any()
 
 
-def test_concise_runs_draw_natively_repeat_and_resume(
+def test_concise_runs_are_native_and_reproducible_and_resume(
     backend: Module, backend_name: str, tmp_path: Path
 ) -> None:
     data = load_data("stand-in", train_size=150, test_size=50)
@@ -169,8 +171,10 @@ def test_concise_runs_draw_natively_repeat_and_resume(
         train(backend_name, recipe, data=data, folder=tmp_path / "whole", resume=True)
 
 
-def test_a_schedule_reaches_the_frameworks_layer(backend: Module, backend_name: str) -> None:
-    """Without noise in the first epoch, it is the scratch run's; in the second it is not."""
+def test_the_layer_of_the_framework_follows_the_schedule(
+    backend: Module, backend_name: str
+) -> None:
+    """The first epoch has no noise and equals the scratch run. The second epoch differs."""
     data = load_data("stand-in", train_size=150, test_size=50)
     recipe = replace(SMALL, num_epochs=2, schedule="late:1")
     traces = [
@@ -182,7 +186,7 @@ def test_a_schedule_reaches_the_frameworks_layer(backend: Module, backend_name: 
 
 
 @pytest.mark.only("numpy")
-def test_numpys_layers_draw_what_its_native_masks_are(backend: Module, backend_name: str) -> None:
+def test_the_layers_of_numpy_draw_its_native_masks(backend: Module, backend_name: str) -> None:
     data = load_data("stand-in", train_size=150, test_size=50)
     recipe = replace(SMALL, num_epochs=2, rng="native")
     scratch, concise = (
@@ -205,15 +209,15 @@ def test_numpys_layers_draw_what_its_native_masks_are(backend: Module, backend_n
         ("tensorflow", {"noise": "additive", "dropout": (0.2, 0.6)}, "dropout must be at most 0.5"),
     ],
 )
-def test_what_the_concise_version_cannot_do(
+def test_recipes_that_the_concise_version_cannot_train_are_refused(
     backend_name_given: str, changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     recipe = Recipe(**changes)
     with pytest.raises(ValueError, match=message):
         recipe_for(backend_name_given, recipe, "concise")
-    with pytest.raises(ValueError, match=message):  # before the framework is even imported
+    with pytest.raises(ValueError, match=message):  # before the framework is imported
         train(backend_name_given, recipe, implementation="concise", data="stand-in")
-    if is_installed(backend_name_given):  # compare asks for that first
+    if is_installed(backend_name_given):  # compare_backends checks this first
         with pytest.raises(ValueError, match=message):
             compare_backends(
                 [backend_name_given], recipe, implementation="both", data="stand-in", out=tmp_path
@@ -221,7 +225,7 @@ def test_what_the_concise_version_cannot_do(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backend_without_a_concise_version() -> None:
+def test_a_backend_without_a_concise_version_is_refused() -> None:
     import types
 
     module: Any = types.ModuleType("somebodys_backend")
@@ -229,7 +233,7 @@ def test_a_backend_without_a_concise_version() -> None:
         make_model("concise", module, None, {}, Recipe(), 0, "cpu")
 
 
-def test_what_else_is_refused() -> None:
+def test_other_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="implementation must be one of scratch, concise, got 'x'"):
         recipe_for("numpy", Recipe(), "x")
     with pytest.raises(ValueError, match="must be one of scratch, concise, both, got 'x'"):
@@ -259,7 +263,7 @@ def test_what_else_is_refused() -> None:
     ids=str,
 )
 @pytest.mark.only("tensorflow")
-def test_compiled_steps_are_those_one_by_one(
+def test_compiled_steps_equal_single_steps(
     backend: Module, backend_name: str, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     data, recipe = Dataset("stand-in", *stand_in(330, 10)), replace(SMALL, batch_size=20, **changes)
@@ -270,7 +274,7 @@ def test_compiled_steps_are_those_one_by_one(
     assert isinstance(model, CompiledScratch)
     for steps, _ in train_chunks(model, data, recipe, 0):
         chunks.append(len(steps))
-    assert chunks == [6, 6, 4, 1]  # sixteen whole batches, and one of ten images
+    assert chunks == [6, 6, 4, 1]  # 16 whole batches and one of 10 images
 
     one_by_one = make_model("scratch", backend, None, weights, recipe, 0, "cpu")
     for _ in train_chunks(one_by_one, data, recipe, 0):
@@ -280,7 +284,7 @@ def test_compiled_steps_are_those_one_by_one(
 
 
 @pytest.mark.only("tensorflow")
-def test_a_falling_schedule_keeps_few_graphs(backend: Module, backend_name: str) -> None:
+def test_a_falling_schedule_keeps_only_few_graphs(backend: Module, backend_name: str) -> None:
     from d2ldrop_tensorflow_compiled import GRAPHS, compiled_steps
 
     data = Dataset("stand-in", *stand_in(128, 10))
@@ -289,7 +293,7 @@ def test_a_falling_schedule_keeps_few_graphs(backend: Module, backend_name: str)
 
 
 def test_native_masks_are_not_compiled(backend: Module, backend_name: str) -> None:
-    """A graph would draw the same masks again."""
+    """A compiled graph would repeat the same masks."""
     weights = initial_weights(0, SMALL.sizes)
     model = begin_epoch(backend_name, "scratch", weights, replace(SMALL, rng="native"), 0)
     assert not isinstance(model, CompiledScratch)

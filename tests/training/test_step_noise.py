@@ -1,4 +1,4 @@
-"""Noise, schedules and regularisers: each does what its source says, on every backend."""
+"""Noise, schedules and regularisers follow their sources on every backend."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Module = Backend[Any]
 SMALL = Recipe(dtype="float64", num_hiddens=(64, 32), lr=0.5, batch_size=64)
 
 
-# What is drawn
+# Random numbers
 
 
-def test_a_schedule_holds_for_the_input_too() -> None:
+def test_a_schedule_also_applies_to_the_input() -> None:
     recipe = Recipe(schedule="linear:2", input_dropout=0.2, dropout=(0.4, 0.6))
     assert (input_rate(recipe, 1), hidden_rates(recipe, 1)) == (0.1, (0.2, 0.3))
     assert (input_rate(recipe, 2), hidden_rates(recipe, 2)) == (0, (0, 0))
@@ -38,7 +38,9 @@ def test_a_schedule_holds_for_the_input_too() -> None:
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_without_strength_nothing_is_drawn(noise: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_random_numbers_are_drawn_at_strength_0(
+    noise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for draw in ("dropout_mask", "normal_noise"):  # a call would fail
         monkeypatch.setattr(f"d2ldrop.training.step_noise.{draw}", None)
     recipe = Recipe(noise=noise, schedule="early:1", input_dropout=0.2)
@@ -47,7 +49,7 @@ def test_without_strength_nothing_is_drawn(noise: str, monkeypatch: pytest.Monke
     assert drop_pixels(X, recipe, 1, 0) is X
 
 
-def test_plain_dropout_has_the_masks_of_the_specification() -> None:
+def test_dropout_has_the_masks_of_the_specification() -> None:
     noise = draw_noise(Recipe(), epoch=0, step=2349, n=256)
     assert [site.dropout for site in noise] == [0.2, 0.5]
     for site, (p, mask, kind) in enumerate(noise):
@@ -58,8 +60,8 @@ def test_plain_dropout_has_the_masks_of_the_specification() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_gaussian_noise_has_dropouts_mean_and_variance(dtype: str) -> None:
-    """Of ones: mean 1 and variance p / (1 - p), as dropout's (Srivastava et al., section 10)."""
+def test_gaussian_noise_has_the_mean_and_variance_of_dropout(dtype: str) -> None:
+    """For ones: mean 1 and variance p / (1 - p) (Srivastava et al., section 10)."""
     recipe = Recipe(noise="gaussian", dropout=(0.2, 0.5), num_hiddens=(300, 300), dtype=dtype)
     noise = draw_noise(recipe, 0, 3, 1000)
     for p, mask, kind in noise:
@@ -87,12 +89,14 @@ def test_additive_noise_has_the_variance_of_gaussian_noise_at_one() -> None:
     ("noise", "shapes"),
     [("unit", [(1, 30), (1, 20)]), ("dropconnect", [(30, 20), (20, 10)])],
 )
-def test_shapes_of_the_other_masks(noise: str, shapes: list[tuple[int, int]]) -> None:
+def test_unit_and_dropconnect_masks_have_the_right_shapes(
+    noise: str, shapes: list[tuple[int, int]]
+) -> None:
     drawn = draw_noise(Recipe(noise=noise, num_hiddens=(30, 20)), 0, 0, 64)
     assert [site.mask.shape for site in drawn] == shapes
 
 
-def test_steps_sites_and_noises_have_masks_of_their_own() -> None:
+def test_each_step_site_and_noise_has_another_mask() -> None:
     recipe = Recipe(dropout=(0.5, 0.5), num_hiddens=(64, 64))
     drawn = [
         site.mask.tobytes()
@@ -105,20 +109,20 @@ def test_steps_sites_and_noises_have_masks_of_their_own() -> None:
     X = np.ones((64, 784), np.float32)
     inputs = [drop_pixels(X, replace(recipe, input_dropout=0.5), 0, step) for step in range(3)]
     assert len({x.tobytes() for x in inputs}) == 3
-    assert inputs[0].mean() == pytest.approx(1, abs=0.02)  # scaled: the mean stays
+    assert inputs[0].mean() == pytest.approx(1, abs=0.02)  # scaling keeps the mean
     assert set(np.unique(inputs[0])) == {0, 2}
 
 
-def test_native_runs_draw_nothing_here() -> None:
+def test_native_runs_have_no_shared_masks() -> None:
     noise = draw_noise(Recipe(rng="native"), 0, 0, 5)
     assert noise == (LayerNoise(0.2), LayerNoise(0.5))
 
 
-# What it does, on each backend
+# Effects on each backend
 
 
 class NoisyProblem(Problem):
-    """The problem of test_backends, with a recipe's noise."""
+    """The problem of test_backends with the noise of a recipe."""
 
     def __init__(self, dtype: str, **changes: Any) -> None:
         super().__init__(dtype)
@@ -126,7 +130,7 @@ class NoisyProblem(Problem):
         self.noise = draw_noise(self.recipe, 0, 0, len(self.X))
 
     def stepped(self, backend: Module, lr: float) -> tuple[list[Any], Any, Any]:
-        """One step: parameters, loss and logits in NumPy."""
+        """Take one step; return parameters, loss and logits as NumPy arrays."""
         params, X, y, _ = self.on(backend)
         noise = on_framework(backend, self.noise)
         params, loss, logits = backend.train_step(params, X, y, lr, noise, self.recipe.weight_decay)
@@ -154,7 +158,7 @@ def name_of(changes: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("changes", VARIANTS, ids=name_of)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_is_numpys(backend: Module, dtype: str, changes: dict[str, Any]) -> None:
+def test_a_step_equals_that_of_numpy(backend: Module, dtype: str, changes: dict[str, Any]) -> None:
     problem = NoisyProblem(dtype, **changes)
     found, loss, logits = problem.stepped(backend, 0.5)
     expected, expected_loss, expected_logits = problem.stepped(reference, 0.5)
@@ -167,7 +171,7 @@ def test_a_step_is_numpys(backend: Module, dtype: str, changes: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("changes", VARIANTS, ids=name_of)
-def test_numpys_step_is_that_of_finite_differences(changes: dict[str, Any]) -> None:
+def test_the_step_of_numpy_equals_finite_differences(changes: dict[str, Any]) -> None:
     problem = NoisyProblem("float64", **changes)
     stepped, _, _ = problem.stepped(reference, 1.0)
     rng = np.random.default_rng(1)
@@ -190,8 +194,8 @@ def test_numpys_step_is_that_of_finite_differences(changes: dict[str, Any]) -> N
             assert (before - after)[place] == pytest.approx(slope, abs=3e-8), (index, place)
 
 
-def test_noise_goes_where_its_name_says() -> None:
-    """Zeros, columns of zeros and sums, seen in what the output layer is given."""
+def test_each_noise_changes_the_right_array() -> None:
+    """Unit drops columns of H1, dropconnect drops weights, and additive also changes zeros."""
     problem = Problem("float64")
 
     def hidden(**changes: Any) -> tuple[Any, ...]:
@@ -208,14 +212,14 @@ def test_noise_goes_where_its_name_says() -> None:
     assert 0.3 < np.mean(V2 == 0) < 0.7
     np.testing.assert_allclose(V2[V2 != 0], problem.params[2][V2 != 0] / 0.5)
     H1, D1, V2 = hidden(noise="additive", dropout=(0.5, 0.5))
-    assert ((D1 - H1)[H1 == 0] != 0).all()  # where a multiplied zero would have stayed
+    assert ((D1 - H1)[H1 == 0] != 0).all()  # multiplication would keep these zeros
     np.testing.assert_array_equal(V2, problem.params[2])
 
 
 # Regularisers
 
 
-def test_weight_decay_leaves_biases_alone(backend: Module) -> None:
+def test_weight_decay_does_not_change_biases(backend: Module) -> None:
     plain, decayed = (
         NoisyProblem("float64", weight_decay=decay).stepped(backend, 0.5)[0] for decay in (0, 0.1)
     )
@@ -225,7 +229,7 @@ def test_weight_decay_leaves_biases_alone(backend: Module) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_max_norm_shortens_long_columns_alone(backend: Module, dtype: str) -> None:
+def test_max_norm_shortens_only_long_columns(backend: Module, dtype: str) -> None:
     arrays = Problem(dtype).params
     limit = float(np.median(np.linalg.norm(arrays[0], axis=0)))
     clipped = [
@@ -247,7 +251,7 @@ def test_max_norm_shortens_long_columns_alone(backend: Module, dtype: str) -> No
     assert 0 < short.sum() < short.size
 
 
-def test_a_column_of_zeros_stays(backend: Module) -> None:
+def test_max_norm_does_not_change_a_column_of_zeros(backend: Module) -> None:
     arrays = [np.zeros((3, 2)), np.zeros(2)]
     clipped = backend.clip_norms(backend.init_params(arrays), 1.0)
     np.testing.assert_array_equal(backend.to_numpy(clipped[0]), np.zeros((3, 2)))
@@ -268,8 +272,10 @@ def test_a_column_of_zeros_stays(backend: Module) -> None:
     ],
     ids=name_of,
 )
-def test_in_lockstep(backend: Module, backend_name: str, changes: dict[str, Any]) -> None:
-    """Two epochs and a half of small batches; a real epoch is in test_lockstep.py."""
+def test_each_noise_stays_in_lockstep(
+    backend: Module, backend_name: str, changes: dict[str, Any]
+) -> None:
+    """Train for two and a half short epochs. test_real_data.py trains for a real epoch."""
     data, steps = Dataset("stand-in", *stand_in(1000, 100)), 40
     recipe = replace(SMALL, **changes)
     weights = initial_weights(0, recipe.sizes, recipe.dtype)
@@ -281,7 +287,7 @@ def test_in_lockstep(backend: Module, backend_name: str, changes: dict[str, Any]
     found = weights_after(backend_name, weights, recipe, data, steps)
     limit = min(10 * yardstick(expected, moved), 1e-8)
     assert largest_difference(found, expected) <= limit
-    # The option does something, and more than rounding.
+    # The option has an effect, larger than rounding.
     plain = weights_after(backend_name, weights, SMALL, data, steps)
     assert largest_difference(found, plain) > 1e-4
     if recipe.max_norm is not None:
@@ -305,5 +311,5 @@ def test_runs_of_the_original_form_predict_with_scaled_weights(
     assert run.history[-1].test_accuracy == pytest.approx(scaled, abs=0.003)
     assert scaled > 0.4
     assert scaled != pytest.approx(unscaled, abs=0.005)
-    for site in draw_noise(recipe, 0, 0, 5):  # while training nothing is scaled
+    for site in draw_noise(recipe, 0, 0, 5):  # masks are not scaled in training
         np.testing.assert_array_equal(np.unique(site.mask), [0, 1])
