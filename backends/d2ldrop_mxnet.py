@@ -54,6 +54,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         return 0 * X  # zeros, through which gradients still flow
     if mask is None:
         mask = mx.np.random.uniform(size=X.shape, ctx=X.ctx) >= dropout
+    if X.dtype == "float16":  # which would round 1 - dropout
+        return dropout_layer(X.astype("float32"), dropout, mask=mask).astype("float16")
     return mask * X / (1 - dropout)
 
 

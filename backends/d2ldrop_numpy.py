@@ -54,6 +54,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         return 0 * X
     if mask is None:
         mask = generator.random(X.shape, dtype=np.float32) >= dropout
+    if X.dtype.itemsize < 4:  # half precision would round 1 - dropout
+        return dropout_layer(X.astype(np.float32), dropout, mask=mask).astype(X.dtype)
     return mask * X / (1 - dropout)
 
 

@@ -18,8 +18,8 @@ Array: TypeAlias = paddle.Tensor
 
 
 def is_array(x: object) -> bool:
-    """Whether ``x`` is a tensor; parameters count."""
-    return isinstance(x, paddle.Tensor)
+    """Whether ``x`` is a tensor, eager or in a static graph; parameters count."""
+    return isinstance(x, (paddle.Tensor, paddle.pir.Value))
 
 
 def devices() -> list[str]:
@@ -52,8 +52,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
         return 0 * X  # zeros, through which gradients still flow
     if mask is None:
         mask = paddle.rand(X.shape, dtype="float32") >= dropout
-    if X.dtype == paddle.float16:  # which has no product on the CPU
-        return dropout_layer(X.astype("float32"), dropout, mask=mask).astype("float16")
+    if X.dtype in (paddle.float16, paddle.bfloat16):  # which would round 1 - dropout
+        return dropout_layer(X.astype("float32"), dropout, mask=mask).astype(X.dtype)
     mask = mask.astype(X.dtype)
     return mask * X / (1 - dropout)
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 from d2ldrop_tensorflow_layers import noise_after
-from tensorflow.keras import Model, Optimizer, layers
+from tensorflow.keras import Model, Optimizer, Sequential, Variable, layers
 
 from d2ldrop.core.arrays import Arrays, NumPyArray, Rates, is_aligned
 from d2ldrop.core.noise import NO_NOISE, Noise, noise_layer
@@ -19,8 +19,8 @@ Array: TypeAlias = tf.Tensor
 
 
 def is_array(x: object) -> bool:
-    """Whether ``x`` is a tensor, eager or symbolic, or a variable."""
-    return isinstance(x, (tf.Tensor, tf.Variable))
+    """Whether ``x`` is a tensor, eager or symbolic, or a variable, of Keras for example."""
+    return isinstance(x, (tf.Tensor, tf.Variable, Variable))
 
 
 def devices() -> list[str]:
@@ -50,6 +50,7 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     """Drop each element with probability dropout and divide the rest by 1 - dropout (D2L 4.6)."""
     if dropout == 0:
         return X
+    X = tf.convert_to_tensor(X)
     with tf.device(X.device):
         if dropout == 1:
             return 0 * X  # zeros, through which gradients still flow
@@ -57,6 +58,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
             mask = tf.random.uniform(tf.shape(X)) >= dropout
         elif not X.shape.is_fully_defined():  # in a graph: not compared before
             tf.debugging.assert_equal(tf.shape(mask), tf.shape(X), "mask must have the shape of X")
+        if X.dtype.size < 4:  # half precision would round 1 - dropout
+            return tf.cast(dropout_layer(tf.cast(X, tf.float32), dropout, mask=mask), X.dtype)
         mask = tf.cast(mask, X.dtype)
         return mask * X / (1 - dropout)
 
@@ -116,15 +119,13 @@ def concise_mlp(
     """A network of Keras's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, _, b2, _, b3 = arrays
     with tf.device(device):
-        stack = [
-            layers.Input((len(W1),), dtype=W1.dtype),
-            layers.Dense(len(b1), activation="relu", dtype=W1.dtype),
-            noise_after(dropout[0], noise, W1.dtype),
-            layers.Dense(len(b2), activation="relu", dtype=W1.dtype),
-            noise_after(dropout[1], noise, W1.dtype),
-            layers.Dense(len(b3), dtype=W1.dtype),
-        ]
-        net = tf.keras.Sequential(stack)
+        net = Sequential()
+        net.add(layers.Input((len(W1),), dtype=W1.dtype))
+        net.add(layers.Dense(len(b1), activation="relu", dtype=W1.dtype))
+        net.add(noise_after(dropout[0], noise, W1.dtype))
+        net.add(layers.Dense(len(b2), activation="relu", dtype=W1.dtype))
+        net.add(noise_after(dropout[1], noise, W1.dtype))
+        net.add(layers.Dense(len(b3), dtype=W1.dtype))
         net.set_weights(arrays)
         return net, tf.keras.optimizers.SGD(lambda: tf.constant(lr, W1.dtype))  # floats are rounded
 

@@ -19,8 +19,8 @@ Array: TypeAlias = torch.Tensor
 
 
 def is_array(x: object) -> bool:
-    """Whether ``x`` is a tensor; subclasses and parameters count."""
-    return isinstance(x, torch.Tensor)
+    """Whether ``x`` is a tensor, or stands for one; subclasses and parameters count."""
+    return isinstance(x, (torch.Tensor, torch.fx.Proxy))
 
 
 def devices() -> list[str]:
@@ -51,7 +51,9 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if dropout == 1:
         return 0 * X  # zeros, through which gradients still flow
     if mask is None:
-        mask = torch.rand(X.shape, dtype=torch.float32, device=X.device) >= dropout
+        mask = torch.rand_like(X, dtype=torch.float32) >= dropout  # in X's memory format
+    elif mask.stride() != X.stride():
+        mask = torch.empty_like(X, dtype=torch.bool).copy_(mask)
     return mask * X / (1 - dropout)
 
 

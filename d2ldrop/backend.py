@@ -2,8 +2,9 @@
 
 - A backend is a module with the functions of ``Backend``. The entry-point group
   ``d2ldrop.backends`` registers it: the key is the framework's import name, the value the module.
-- A second module may take several training steps in one compiled call (``TrainSteps``). The group
-  ``d2ldrop.compiled`` registers it in the same way.
+- A second module may have what compiled functions need: several training steps in one call
+  (``TrainSteps``) and the layer for traced arrays (``Tracer``). The group ``d2ldrop.compiled``
+  registers it in the same way.
 - A framework is imported only if it is asked for by name, or if the caller passes an array and it
   is loaded already.
 - A missing framework, and one whose import would crash the process, give clear errors. A broken
@@ -151,6 +152,30 @@ class TrainSteps(Protocol):
         ...
 
 
+class Tracer(Protocol):
+    """``dropout_layer`` inside functions that a framework compiles, exports or traces.
+
+    The functions of a module in the group ``d2ldrop.compiled``. A framework needs them if its
+    compiler cannot follow ``d2ldrop.layer``, which draws and scales masks with NumPy.
+    """
+
+    def is_traced(self, X: Any) -> bool:
+        """Whether ``X`` has no value yet, because a function is being traced."""
+        ...
+
+    def traced_layer(
+        self,
+        X: Any,
+        dropout: float,
+        mask: Any,
+        seed: int | None,
+        step: int | None,
+        site: int | None,
+    ) -> Any:
+        """What ``d2ldrop.dropout_layer`` returns, with the same checks of the arguments."""
+        ...
+
+
 def backend_names() -> list[str]:
     """The names of all registered backends, installed or not; NumPy, the reference, comes first."""
     known = [name for name in FRAMEWORKS if name in modules_of(GROUP)]
@@ -223,14 +248,23 @@ def get_backend(name: str) -> Backend[Any]:
     return cast("Backend[Any]", sys.modules[home])
 
 
-def get_train_steps(name: str) -> TrainSteps | None:
-    """The compiled training steps of a framework; None if it has none. Errors: ``get_backend``."""
+def get_compiled(name: str) -> Any:
+    """A framework's module for compiled functions; None if it has none. Errors: ``get_backend``."""
     get_backend(name)
     entry = modules_of("d2ldrop.compiled").get(name)
-    if entry is None:
-        return None
-    train_steps: TrainSteps = entry.load().train_steps
+    return None if entry is None else entry.load()
+
+
+def get_train_steps(name: str) -> TrainSteps | None:
+    """The compiled training steps of a framework; None if it has none. Errors: ``get_backend``."""
+    train_steps: TrainSteps | None = getattr(get_compiled(name), "train_steps", None)
     return train_steps
+
+
+def get_tracer(name: str) -> Tracer | None:
+    """The layer for a framework's traced arrays; None if it has none. Errors: ``get_backend``."""
+    compiled: Tracer | None = get_compiled(name)
+    return compiled if hasattr(compiled, "traced_layer") else None
 
 
 def check_device(backend: Backend[Any], name: str, device: str) -> str:
@@ -246,28 +280,3 @@ def check_device(backend: Backend[Any], name: str, device: str) -> str:
             f"expected one of {', '.join(backend.devices())}"
         )
     return full_name
-
-
-_backend_of_type: dict[type, Backend[Any]] = {}
-
-
-def backend_of(X: object) -> Backend[Any]:
-    """The backend of the framework of ``X``. Only frameworks that are loaded already are tried.
-
-    Raises:
-        TypeError: ``X`` is not an array of any of these frameworks.
-    """
-    known = _backend_of_type.get(type(X))
-    if known is not None:
-        return known
-    for name in backend_names():
-        if sys.modules.get(name) is not None:
-            backend = get_backend(name)
-            if backend.is_array(X):
-                _backend_of_type[type(X)] = backend
-                return backend
-    kinds = ", ".join(title(name) for name in backend_names())
-    raise TypeError(
-        f"X must be an array of one of {kinds}, got {type(X).__name__}; "
-        "numpy.asarray(X) makes an array of a list or a number"
-    )

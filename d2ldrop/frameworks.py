@@ -24,6 +24,7 @@ class Framework:
         fast_execution: the environment variables that ``execution="fast"`` adds.
         concise_noises: noises other than dropout for which it has its own layer.
         concise_limits: the largest dropout that the layer of a noise supports, and the reason.
+        conversions: its types that are not arrays, and what to do with them instead.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Framework:
     fast_execution: Mapping[str, str] = field(default_factory=dict)
     concise_noises: tuple[str, ...] = ()
     concise_limits: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    conversions: Mapping[str, str] = field(default_factory=dict)
 
 
 UNIX = ("Linux x86_64", "Linux aarch64", "Darwin arm64")
@@ -46,6 +48,15 @@ FRAMEWORKS = {
         concise_noises=("gaussian", "additive", "unit"),
         concise_limits={
             "additive": (0.5, "GaussianNoise has a standard deviation of at most 1"),
+        },
+        conversions={
+            "KerasTensor": "it has no values: write a subclass of keras.layers.Layer whose method "
+            "call uses dropout_layer, and call that layer",
+            "SparseTensor": "tf.sparse.to_dense(X) makes an array",
+            "RaggedTensor": "tf.ragged.map_flat_values(dropout_layer, X, dropout) keeps it ragged, "
+            "and X.to_tensor() makes an array",
+            "IndexedSlices": "tf.convert_to_tensor(X) makes an array",
+            "TensorArray": "X.stack() makes an array",
         },
     ),
     "mxnet": Framework(
@@ -61,6 +72,14 @@ FRAMEWORKS = {
             "dropout": (0.9999, "Dropout makes NaN of 1"),
             "unit": (0.9999, "Dropout makes NaN of 1"),
         },
+        conversions={
+            "NDArray": "X.as_np_ndarray() makes an array of mx.np",
+            "CSRNDArray": 'X.tostype("default").as_np_ndarray() makes an array of mx.np',
+            "RowSparseNDArray": 'X.tostype("default").as_np_ndarray() makes an array of mx.np',
+            "Symbol": "it has no values: call dropout_layer in a block that is not hybridized",
+            "_Symbol": "it has no values: call dropout_layer in a block that is not hybridized",
+            "Parameter": "X.data() is its array, in mx.np after mx.npx.set_np()",
+        },
     ),
     "paddle": Framework(
         "PaddlePaddle",
@@ -74,6 +93,17 @@ FRAMEWORKS = {
     ),
 }
 """Facts by import name. The framework of a third-party backend need not be here."""
+
+
+def how_to_convert(X: object) -> str:
+    """What to do with ``X``, which is not an array of any framework: the end of an error message."""
+    kind = type(X).__name__
+    for facts in FRAMEWORKS.values():
+        if kind in facts.conversions:
+            return facts.conversions[kind]
+    if hasattr(X, "toarray"):  # the sparse arrays and matrices of SciPy
+        return "X.toarray() makes an array"
+    return "numpy.asarray(X) makes an array of a list or a number"
 
 
 def framework(name: str) -> Framework:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from d2ldrop.backend import Backend, backend_of
-from d2ldrop.core.checks import check_probability
+from d2ldrop import loaded
+from d2ldrop.backend import Backend, backend_names
 from d2ldrop.core.devices import device_of
-from d2ldrop.core.fast_masks import dropout_mask, scaled, scaled_product
+from d2ldrop.core.fast_masks import scaled, scaled_product
+from d2ldrop.frameworks import how_to_convert, title
+from d2ldrop.layer_arguments import dtype_name, known_shape, resolve
 
 T = TypeVar("T")
 
@@ -58,18 +59,8 @@ def dropout_layer(
     >>> dropout_layer(np.arange(8, dtype=np.float32), 0.5, seed=0)
     array([ 0.,  0.,  4.,  0.,  8.,  0., 12.,  0.], dtype=float32)
     """
-    backend = backend_of(X)
-    if type(dropout) is not float or not 0 <= dropout <= 1:
-        dropout = check_probability(dropout, "dropout")
-    if "float" not in _dtype(X):
-        raise TypeError(
-            f"X must have a floating-point dtype, got {_dtype(X)}; "
-            "convert it first, to float32 for example"
-        )
-    if mask is not None or seed is not None or step is not None or site is not None:
-        mask = _resolve_mask(backend, X, dropout, mask, seed, step, site)
-    result: T = _apply(backend, X, dropout, mask)
-    return result
+    name = _framework_of(X)  # loads what tells the framework's compiler how to treat the next line
+    return cast("T", framework_layer(name, X, dropout, mask, seed, step, site))
 
 
 def dropout_backward(
@@ -105,6 +96,57 @@ def dropout_backward(
     return dropout_layer(dY, dropout, mask=mask, seed=seed, step=step, site=site)
 
 
+_framework_of_type: dict[type, str] = {}
+
+
+def _framework_of(X: object) -> str:
+    """The name of the framework of ``X``. Only frameworks that are loaded already are tried.
+
+    Raises:
+        TypeError: ``X`` is not an array of any of these frameworks.
+    """
+    name = _framework_of_type.get(type(X))
+    if name is None:
+        name = _framework_of_type.setdefault(type(X), _first_framework(X, loaded.names))
+    return name
+
+
+def _first_framework(X: object, names: tuple[str, ...]) -> str:
+    """The first of the frameworks ``names`` whose array ``X`` is.
+
+    No loop: Paddle rewrites the source of this function, and it cannot rewrite a loop that returns.
+    """
+    if not names:
+        kinds = ", ".join(title(name) for name in backend_names())
+        raise TypeError(
+            f"X must be an array of one of {kinds}, got {type(X).__name__}; {how_to_convert(X)}"
+        )
+    if getattr(loaded, names[0]).backend.is_array(X):
+        return names[0]
+    return _first_framework(X, names[1:])
+
+
+def framework_layer(
+    name: str,
+    X: Any,
+    dropout: float,
+    mask: Any,
+    seed: int | None,
+    step: int | None,
+    site: int | None,
+) -> Any:
+    """``dropout_layer`` of the framework ``name``. A compiler need not look into this function."""
+    backend, tracer = getattr(loaded, name)
+    if tracer is not None and tracer.is_traced(X):
+        return tracer.traced_layer(X, dropout, mask, seed, step, site)
+    dropout, mask = resolve(backend, X, dropout, mask, seed, step, site)
+    if isinstance(mask, np.ndarray):
+        mask = np.array(mask, order="C")  # a copy: from_numpy may share the memory
+    elif mask is not None and device_of(mask) != device_of(X):
+        mask = backend.to_numpy(mask)
+    return _apply(backend, X, dropout, mask)
+
+
 FUSED = 4096
 """Number of mask elements from which it is faster to scale the mask with NumPy."""
 
@@ -123,79 +165,7 @@ def _apply(backend: Backend[Any], X: Any, dropout: float, mask: Any) -> Any:
         return np.asanyarray(Y, X.dtype)
     if not known:
         return backend.dropout_layer(X, dropout, mask=mask)
-    device, dtype = device_of(X), _dtype(X)
-    if mask.size < FUSED or dtype not in ("float32", "float64") or mask.shape != _shape(X):
+    device, dtype = device_of(X), dtype_name(X)
+    if mask.size < FUSED or dtype not in ("float32", "float64") or mask.shape != known_shape(X):
         return backend.dropout_layer(X, dropout, mask=backend.from_numpy(mask, device))
-    return backend.from_numpy(scaled(mask, 1 - dropout, dtype), device) * X
-
-
-_names: dict[Any, str] = {}
-
-
-def _dtype(X: Any) -> str:
-    """The name of the dtype of ``X``, "float32" for torch.float32 for example; names are cached."""
-    name = _names.get(X.dtype)
-    if name is None:
-        # For NumPy use `name`: str gives ">f4" if big-endian. Other dtypes' str ends in the name.
-        text = X.dtype.name if isinstance(X.dtype, np.dtype) else str(X.dtype)
-        name = _names[X.dtype] = re.findall(r"\w+", text)[-1]
-    return name
-
-
-def _resolve_mask(
-    backend: Backend[Any],
-    X: Any,
-    dropout: float,
-    mask: Any,
-    seed: int | None,
-    step: int | None,
-    site: int | None,
-) -> Any:
-    """The boolean mask that the arguments select: a NumPy array, or one of ``X``'s framework."""
-    if mask is not None:
-        if seed is not None or step is not None or site is not None:
-            raise ValueError("mask and seed exclude each other: give one of them")
-        return _check_mask(backend, X, mask)
-    if seed is None:
-        raise ValueError("step and site select a mask of the shared stream: give seed with them")
-    shape = _shape(X)
-    if shape is None or None in shape:
-        raise ValueError(
-            f"the shared mask needs a known shape of X, got {X.shape}: "
-            "trace the function with an input signature that holds the whole shape, or give a mask"
-        )
-    step, site = (0 if number is None else number for number in (step, site))
-    return dropout_mask(shape, dropout, seed=seed, step=step, site=site)
-
-
-def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> Any:
-    is_numpy = isinstance(mask, np.ndarray)
-    if not (is_numpy or backend.is_array(mask)):
-        raise TypeError(
-            f"mask must be a boolean array, of NumPy or of X's framework, got {type(mask).__name__}"
-        )
-    if _dtype(mask) != "bool":
-        raise TypeError(
-            f"mask must be a boolean array, True where X is kept, got {_dtype(mask)}; "
-            "'mask != 0' converts"
-        )
-    given, expected = _shape(mask), _shape(X)
-    if given != expected and not _may_be_equal(given, expected):
-        raise ValueError(f"mask must have the shape of X, {expected}, got {given}")
-    if is_numpy:
-        return np.array(mask, order="C")  # a copy: from_numpy may share the memory
-    return mask if device_of(mask) == device_of(X) else backend.to_numpy(mask)
-
-
-def _shape(X: Any) -> tuple[Any, ...] | None:
-    """The shape as a tuple; while TensorFlow traces, None means an unknown size or unknown rank."""
-    return None if getattr(X.shape, "rank", 0) is None else tuple(X.shape)
-
-
-def _may_be_equal(given: tuple[Any, ...] | None, expected: tuple[Any, ...] | None) -> bool:
-    """Whether two shapes with unknown sizes can be equal; the backend checks them when it runs."""
-    if given is None or expected is None:
-        return True
-    return len(given) == len(expected) and all(
-        None in sizes or sizes[0] == sizes[1] for sizes in zip(given, expected, strict=True)
-    )
+    return X * backend.from_numpy(scaled(mask, 1 - dropout, dtype), device)

@@ -102,7 +102,7 @@ class _Draw:
 def scaled(mask: Bools, kept: float, dtype: npt.DTypeLike) -> npt.NDArray[np.floating[Any]]:
     """``mask / kept`` as numbers of ``dtype``, in memory that every framework can share."""
     numbers = aligned(mask.shape, dtype)
-    scale = numbers.dtype.type(1) / numbers.dtype.type(kept)
+    scale = numbers.dtype.type(1 / kept)
 
     def fill(rows: slice | EllipsisType) -> None:
         np.copyto(numbers[rows], mask[rows])  # converts a whole array faster than divide does
@@ -115,7 +115,7 @@ def scaled(mask: Bools, kept: float, dtype: npt.DTypeLike) -> npt.NDArray[np.flo
 def scaled_product(X: npt.NDArray[Any], mask: Bools, kept: float) -> npt.NDArray[Any]:
     """``mask / kept * X`` with the subclass, dtype and memory order of the NumPy array X."""
     Y = np.empty_like(X)
-    scale = X.dtype.type(1) / X.dtype.type(kept)
+    scale = X.dtype.type(1 / kept)  # rounded once
 
     def fill(rows: slice | EllipsisType) -> None:
         np.copyto(Y[rows], mask[rows])

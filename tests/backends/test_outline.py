@@ -18,7 +18,7 @@ ALONE = {
     "d2ldrop_numpy": {"forward", "backward", "cross_entropy_and_gradient", "draw_masks"},
 }
 LINES = {"d2ldrop_numpy": 200}
-"""The largest number of lines of a backend; 150 if it is not given here."""
+"""The largest number of lines of a backend; 155 if it is not given here."""
 
 # mypy and pyright report an error here if a module lacks a function of Backend.
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_a_backend_is_short(module: str) -> None:
     assert spec is not None
     assert spec.origin is not None
     lines = Path(spec.origin).read_text().splitlines()
-    assert len(lines) <= LINES.get(module, 150)
+    assert len(lines) <= LINES.get(module, 155)
 
 
 @pytest.mark.parametrize("module", modules())
