@@ -19,7 +19,7 @@ Array: TypeAlias = paddle.Tensor
 
 def is_array(x: object) -> bool:
     """Whether ``x`` is a tensor, eager or in a static graph; parameters count."""
-    return isinstance(x, (paddle.Tensor, paddle.pir.Value))
+    return isinstance(x, (paddle.Tensor, paddle.pir.Value))  # type: ignore[attr-defined]  # no stub
 
 
 def devices() -> list[str]:

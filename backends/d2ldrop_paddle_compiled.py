@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import paddle
 from d2ldrop_paddle import dropout_layer
+from paddle.base import core
 
 import d2ldrop
 from d2ldrop import layer, loaded
@@ -17,14 +18,14 @@ paddle.jit.not_to_static(layer.framework_layer)
 # With full_graph=False, Paddle simulates the bytecode of each function, but its simulation knows no
 # uint64. It must run the layer as it is, and all functions that the layer calls.
 paddle.jit.marker.force_dynamic(layer.framework_layer)
-paddle.framework.core.eval_frame_skip_file_prefix(
+core.eval_frame_skip_file_prefix(
     tuple(str(Path(file).parent) for file in (d2ldrop.__file__, __file__))
 )
 
 
 def is_traced(X: Any) -> bool:
-    """Whether ``X`` is a value of a static graph."""
-    return isinstance(X, paddle.pir.Value)
+    """Whether ``X``, an array of Paddle, is a value of a static graph."""
+    return not isinstance(X, paddle.Tensor)
 
 
 def traced_layer(

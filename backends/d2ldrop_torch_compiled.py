@@ -29,7 +29,8 @@ def traced_layer(
     """``d2ldrop.dropout_layer`` of a traced ``X``."""
     if isinstance(X, torch.fx.Proxy):  # the module's graph calls d2ldrop.dropout_layer
         select = {"mask": mask, "seed": seed, "step": step, "site": site}
-        return handle_torch_function(d2ldrop.dropout_layer, (X,), X, dropout, **select)
+        public: Any = d2ldrop.dropout_layer
+        return handle_torch_function(public, (X,), X, dropout, **select)
     if isinstance(mask, np.ndarray):
         mask = torch.as_tensor(mask)
     dropout, mask = resolve(loaded.torch.backend, X, dropout, mask, seed, step, site, draw)

@@ -96,7 +96,7 @@ FRAMEWORKS = {
 
 
 def how_to_convert(X: object) -> str:
-    """What to do with ``X``, which is not an array of any framework: the end of an error message."""
+    """What to do with ``X``, which is no array of a framework: the end of an error message."""
     kind = type(X).__name__
     for facts in FRAMEWORKS.values():
         if kind in facts.conversions:

@@ -59,7 +59,8 @@ def dropout_layer(
     >>> dropout_layer(np.arange(8, dtype=np.float32), 0.5, seed=0)
     array([ 0.,  0.,  4.,  0.,  8.,  0., 12.,  0.], dtype=float32)
     """
-    name = _framework_of(X)  # loads what tells the framework's compiler how to treat the next line
+    # A compiler follows these lines. The search loads what tells it how to treat framework_layer.
+    name = _framework_of_type.get(type(X)) or _search(X)
     return cast("T", framework_layer(name, X, dropout, mask, seed, step, site))
 
 
@@ -99,35 +100,20 @@ def dropout_backward(
 _framework_of_type: dict[type, str] = {}
 
 
-def _framework_of(X: object) -> str:
-    """The name of the framework of ``X``. Only frameworks that are loaded already are tried.
+def _search(X: object) -> str | None:
+    """The first loaded framework whose array ``X`` is.
 
-    Raises:
-        TypeError: ``X`` is not an array of any of these frameworks.
+    Paddle rewrites the source of this function. It could not rewrite a loop that returns.
     """
-    name = _framework_of_type.get(type(X))
-    if name is None:
-        name = _framework_of_type.setdefault(type(X), _first_framework(X, loaded.names))
-    return name
-
-
-def _first_framework(X: object, names: tuple[str, ...]) -> str:
-    """The first of the frameworks ``names`` whose array ``X`` is.
-
-    No loop: Paddle rewrites the source of this function, and it cannot rewrite a loop that returns.
-    """
-    if not names:
-        kinds = ", ".join(title(name) for name in backend_names())
-        raise TypeError(
-            f"X must be an array of one of {kinds}, got {type(X).__name__}; {how_to_convert(X)}"
-        )
-    if getattr(loaded, names[0]).backend.is_array(X):
-        return names[0]
-    return _first_framework(X, names[1:])
+    found = None
+    for name in loaded.names:
+        if found is None and getattr(loaded, name).backend.is_array(X):
+            found = name
+    return found
 
 
 def framework_layer(
-    name: str,
+    name: str | None,
     X: Any,
     dropout: float,
     mask: Any,
@@ -135,10 +121,20 @@ def framework_layer(
     step: int | None,
     site: int | None,
 ) -> Any:
-    """``dropout_layer`` of the framework ``name``. A compiler need not look into this function."""
+    """``dropout_layer`` of the framework ``name``. A compiler need not look into this function.
+
+    Raises:
+        TypeError: ``name`` is None, because ``X`` is not an array of a loaded framework.
+    """
+    if name is None:
+        kinds = ", ".join(title(name) for name in backend_names())
+        raise TypeError(
+            f"X must be an array of one of {kinds}, got {type(X).__name__}; {how_to_convert(X)}"
+        )
     backend, tracer = getattr(loaded, name)
     if tracer is not None and tracer.is_traced(X):
         return tracer.traced_layer(X, dropout, mask, seed, step, site)
+    _framework_of_type[type(X)] = name
     dropout, mask = resolve(backend, X, dropout, mask, seed, step, site)
     if isinstance(mask, np.ndarray):
         mask = np.array(mask, order="C")  # a copy: from_numpy may share the memory

@@ -67,7 +67,7 @@ def _refuse_layout(X: Any) -> None:
 
 def _is_paddle_sparse(X: Any) -> bool:
     is_sparse = getattr(X, "is_sparse", False)
-    return callable(is_sparse) and is_sparse()
+    return callable(is_sparse) and bool(is_sparse())
 
 
 def _refuse_tensor(number: object, argument: str) -> None:
@@ -90,18 +90,12 @@ def _shared_mask(X: Any, dropout: float, *, seed: int, step: int, site: int) -> 
     return dropout_mask([int(size) for size in sizes], dropout, seed=seed, step=step, site=site)
 
 
-_names: dict[Any, str] = {}
-
-
 def dtype_name(X: Any) -> str:
-    """The name of the dtype of ``X``, "float32" for torch.float32 for example; names are cached."""
-    name = _names.get(X.dtype)
-    if name is None:
-        # For NumPy use `name`: str gives ">f4" if big-endian. Other dtypes' str ends in the name,
-        # "<dtype: 'float32'>" for example.
-        text = X.dtype.name if isinstance(X.dtype, np.dtype) else str(X.dtype)
-        name = _names[X.dtype] = text.rstrip("'>").replace("'", ".").rpartition(".")[2]
-    return name
+    """The name of the dtype of ``X``, "float32" for torch.float32 for example."""
+    if isinstance(X.dtype, np.dtype):
+        return X.dtype.name  # its str would be ">f4" if it is big-endian
+    # Other dtypes' str ends in the name, "<dtype: 'float32'>" for example.
+    return str(X.dtype).rstrip("'>").replace("'", ".").rpartition(".")[2]
 
 
 def _check_mask(backend: Backend[Any], X: Any, mask: Any) -> None:
