@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from d2ldrop.core.arrays import aligned
 from d2ldrop.core.checks import check_integer
+from d2ldrop.data.checks import check_images, check_labels
 from d2ldrop.data.download import download
 from d2ldrop.data.fashion_mnist import (
     DataNotFoundError,
@@ -31,13 +32,35 @@ class StandInWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training and test images, uint8 (n, 28, 28), with their labels, uint8 (n,)."""
+    """Training and test images, uint8 (n, 28, 28), with their labels, uint8 (n,), 0 to 9.
+
+    The arrays are checked when the dataset is made. Integers of any dtype are accepted and kept as
+    uint8, so ``sha256`` does not depend on the given dtype. The fields are read-only views: do not
+    modify the given arrays afterwards, their memory is shared.
+
+    Raises:
+        TypeError: the name is not text, or a field is not a NumPy array of integers.
+        ValueError: a field has a wrong shape or a value out of range, or there is no image.
+    """
 
     name: str
     train_images: npt.NDArray[np.uint8]
     train_labels: npt.NDArray[np.uint8]
     test_images: npt.NDArray[np.uint8]
     test_labels: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        if not isinstance(self.name, str):
+            raise TypeError(
+                f"name must be text, got {self.name!r} of type {type(self.name).__name__}"
+            )
+        for split in ("train", "test"):
+            images, labels = f"{split}_images", f"{split}_labels"
+            pixels = check_images(getattr(self, images), images)
+            classes = check_labels(getattr(self, labels), labels, images, len(pixels))
+            object.__setattr__(self, images, pixels)  # the class is frozen
+            object.__setattr__(self, labels, classes)
 
     @property
     def arrays(self) -> tuple[npt.NDArray[np.uint8], ...]:
@@ -156,11 +179,18 @@ def load_data(
 def as_dataset(data: Dataset | DataSource | str) -> Dataset:
     """Return a Dataset unchanged; load a DataSource, or the dataset with that name.
 
-    Errors are those of ``DataSource`` and ``DataSource.load``.
+    Errors are those of ``DataSource`` and ``DataSource.load``; TypeError for anything else.
     """
     if isinstance(data, str):
         data = DataSource(data)
-    return data.load() if isinstance(data, DataSource) else data
+    if isinstance(data, DataSource):
+        return data.load()
+    if not isinstance(data, Dataset):
+        raise TypeError(
+            "data must be a d2ldrop.Dataset, a DataSource or the name of a dataset, "
+            f"got {type(data).__name__}"
+        )
+    return data
 
 
 def to_network(images: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[Any]:
