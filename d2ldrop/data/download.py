@@ -14,9 +14,10 @@ from pathlib import Path
 
 from d2ldrop.core.files import write_bytes
 from d2ldrop.data.download_progress import DownloadProgress
-from d2ldrop.data.fashion_mnist import FILES, DataNotFoundError, cache_dir, find_file
+from d2ldrop.data.fashion_mnist import FILES, DataNotFoundError
 from d2ldrop.data.idx import DataError, IdxFile, read_idx
 from d2ldrop.data.mirror import PATIENCE, Patience, fetch
+from d2ldrop.data.places import cache_dir, candidates
 
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -48,7 +49,7 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(folder)
         for file in FILES:
-            if find_file(folder, file) is None:
+            if not candidates(folder, file.name):
                 with DownloadProgress(quiet) as progress:
                     content = _from_any(order, file, patience, progress)
                 _save(content, folder, f"{file.name}.gz")
