@@ -65,7 +65,7 @@ def _from_any(
 
     Mirrors that fail move to the end of ``order``, so that the next file does not wait for them.
     """
-    failures = []
+    failures: dict[str, list[str]] = {}
     mirrors = [*order]
     for _ in range(ATTEMPTS):
         again = []
@@ -77,7 +77,7 @@ def _from_any(
                 content = fetch(url, file.packed_size, patience, progress.update)
                 read_idx(io.BytesIO(content), file)
             except DataError as error:
-                failures.append(f"{mirror}: {error}")
+                failures.setdefault(mirror, []).append(str(error))
                 order.remove(mirror)
                 order.append(mirror)
                 if time.monotonic() - began < patience.seconds:
@@ -85,9 +85,10 @@ def _from_any(
             else:
                 return content
         mirrors = again
-    raise DataNotFoundError(
-        f"{file.name} could not be downloaded: " + "; ".join(dict.fromkeys(failures))
+    answers = (
+        f"{mirror}: {', then '.join(dict.fromkeys(given))}" for mirror, given in failures.items()
     )
+    raise DataNotFoundError(f"{file.name} could not be downloaded: {'; '.join(answers)}")
 
 
 def _save(content: bytes, folder: Path, name: str) -> None:

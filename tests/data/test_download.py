@@ -82,7 +82,9 @@ def test_a_failed_download_leaves_no_file_and_reports_each_answer(
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataNotFoundError, match=r"no connection; .*404 Client Error") as caught:
+    with pytest.raises(
+        DataNotFoundError, match=r"connection refused; .*404 Client Error"
+    ) as caught:
         download([NOBODY, serve(empty)])
     assert (
         str(caught.value).count("127.0.0.1:9/:") == 1
