@@ -29,9 +29,7 @@ def reason(error: Exception, url: str) -> str:
     """
     import requests
 
-    if isinstance(error, requests.Timeout):
-        text = "timed out"
-    elif isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError):
         text = str(error).partition(" for url")[0]  # 404 Client Error: Not Found
     else:
         text = _words(_first_cause(error))
