@@ -71,12 +71,12 @@ def find_fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> list[C
     named = named_folder(data_dir)
     if named is None:
         places = [cache_dir(), *other_folders()]
-        copies, missing = _search(places[:1], places[1:])
+        wrong: dict[Path, DataError] = {}
+        copies, missing = _search(places[:1], places[1:], wrong)
         if missing:
-            raise DataNotFoundError(
-                "Fashion-MNIST is not on this machine "
-                f"(looked in {', '.join(str(place) for place in places)})"
-            )
+            looked = f"looked in {', '.join(map(str, places))}"
+            passed_over = f"; wrong content: {', '.join(map(str, wrong))}" if wrong else ""
+            raise DataNotFoundError(f"Fashion-MNIST is not on this machine ({looked}{passed_over})")
         return copies
     source, folder = named
     copies, missing = _search([folder / subfolder for subfolder in SUBFOLDERS])
@@ -101,34 +101,43 @@ def read_fashion_mnist(folder: Path) -> list[Copy]:
     return copies
 
 
-def _search(own: Sequence[Path], others: Sequence[Path] = ()) -> tuple[list[Copy], list[str]]:
+def _search(
+    own: Sequence[Path],
+    others: Sequence[Path] = (),
+    passed_over: dict[Path, DataError] | None = None,
+) -> tuple[list[Copy], list[str]]:
     """The first good copy of each file, and the names of files without any.
 
     Raises:
         DataError: a file in the folders ``own`` is wrong, and there is no good copy. Wrong files in
-            ``others`` are passed over: they belong to other programs.
+            ``others`` belong to other programs: they are added to ``passed_over``.
     """
     copies, missing = [], []
+    passed_over = {} if passed_over is None else passed_over
     for file in FILES:
-        errors: list[DataError] = []
-        found = itertools.chain(_good_copies(file, own, errors), _good_copies(file, others, []))
+        wrong: dict[Path, DataError] = {}
+        found = itertools.chain(
+            _good_copies(file, own, wrong), _good_copies(file, others, passed_over)
+        )
         if good := next(found, None):
             copies.append(good)
-        elif errors:
-            raise errors[0]
+        elif wrong:
+            raise next(iter(wrong.values()))
         else:
             missing.append(file.name)
     return copies, missing
 
 
-def _good_copies(file: IdxFile, folders: Sequence[Path], errors: list[DataError]) -> Iterator[Copy]:
-    """Read the copies in ``folders``; wrong ones add to ``errors``."""
+def _good_copies(
+    file: IdxFile, folders: Sequence[Path], wrong: dict[Path, DataError]
+) -> Iterator[Copy]:
+    """Read the copies in ``folders``; add the errors of wrong ones to ``wrong``."""
     for folder in folders:
         for path in candidates(folder, file.name):
             try:
                 yield Copy(path, read_file(path, file))
             except DataError as error:
-                errors.append(error)
+                wrong[path] = error
 
 
 def read_file(path: Path, file: IdxFile) -> npt.NDArray[np.uint8]:

@@ -166,6 +166,10 @@ def test_a_wrong_file_is_an_error_only_in_the_named_folder_and_the_cache(
     wrong = spoil(keras, f"{NAMES[0]}.gz")
     with pytest.raises(DataNotFoundError, match="could not be downloaded"):  # the next place
         found()
+    result = CliRunner().invoke(cli, ["data"])
+    assert result.exit_code == 1
+    assert f"Fashion-MNIST is not on this machine (looked in {cache_dir()}, " in result.output
+    assert f"; wrong content: {wrong})." in result.output
     with pytest.raises(DataError, match=f"{NAMES[0]}.gz: corrupt: SHA-256") as caught:
         found(home / ".keras")
     assert str(caught.value).startswith(str(wrong))
