@@ -50,7 +50,10 @@ def data_options(command: Command) -> Command:
         click.option("--test-size", type=int, help="Use only the first N test images."),
         click.option("--train-size", type=int, help="Use only the first N training images."),
         click.option(
-            "--data-dir", type=click.Path(), help="Folder with Fashion-MNIST's four files."
+            "--data-dir",
+            type=click.Path(),
+            help="Folder with Fashion-MNIST's four files, also in the sub-folders of torchvision, "
+            "Keras and others.",
         ),
         click.option(
             "--dataset",

@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from d2ldrop.core.arrays import aligned
 from d2ldrop.core.checks import check_integer
+from d2ldrop.data.checks import check_images, check_labels
 from d2ldrop.data.download import download
 from d2ldrop.data.fashion_mnist import (
+    Copy,
     DataNotFoundError,
     find_fashion_mnist,
     read_fashion_mnist,
@@ -31,13 +33,35 @@ class StandInWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training and test images, uint8 (n, 28, 28), with their labels, uint8 (n,)."""
+    """Training and test images, uint8 (n, 28, 28), with their labels, uint8 (n,), 0 to 9.
+
+    The arrays are checked when the dataset is made. Integers of any dtype are accepted and kept as
+    uint8, so ``sha256`` does not depend on the given dtype. The fields are read-only views: do not
+    modify the given arrays afterwards, their memory is shared.
+
+    Raises:
+        TypeError: the name is not text, or a field is not a NumPy array of integers.
+        ValueError: a field has a wrong shape or a value out of range, or there is no image.
+    """
 
     name: str
     train_images: npt.NDArray[np.uint8]
     train_labels: npt.NDArray[np.uint8]
     test_images: npt.NDArray[np.uint8]
     test_labels: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        if not isinstance(self.name, str):
+            raise TypeError(
+                f"name must be text, got {self.name!r} of type {type(self.name).__name__}"
+            )
+        for split in ("train", "test"):
+            images, labels = f"{split}_images", f"{split}_labels"
+            pixels = check_images(getattr(self, images), images)
+            classes = check_labels(getattr(self, labels), labels, images, len(pixels))
+            object.__setattr__(self, images, pixels)  # the class is frozen
+            object.__setattr__(self, labels, classes)
 
     @property
     def arrays(self) -> tuple[npt.NDArray[np.uint8], ...]:
@@ -70,7 +94,8 @@ class DataSource:
     Attributes:
         dataset: "fashion-mnist"; "stand-in", images drawn by code; or "auto": Fashion-MNIST if it
             can be found or downloaded, otherwise the stand-in, with a StandInWarning.
-        data_dir: a folder that holds the four files; only this folder is searched.
+        data_dir: a folder that holds the four files; only this folder and the sub-folders that
+            other programs use in it are searched. "~" is the home folder.
         train_size: use the first ``train_size`` training images only.
         test_size: use the first ``test_size`` test images only.
         quiet: show no progress while downloading. Sources that differ in this alone are equal.
@@ -105,13 +130,13 @@ class DataSource:
 
         Raises:
             DataNotFoundError: Fashion-MNIST was not found.
-            DataError: a file is corrupt. The file is not changed.
+            DataError: ``data_dir`` does not exist or lacks a file, or a file is corrupt. The file
+                is not changed.
         """
         if self.dataset == "stand-in":
             return self._stand_in()
         try:
-            folder = find_fashion_mnist(self.data_dir) or download(quiet=self.quiet)
-            arrays = read_fashion_mnist(folder)
+            copies = self._copies()
         except DataNotFoundError as error:
             if self.dataset == "fashion-mnist":
                 raise
@@ -121,7 +146,7 @@ class DataSource:
                 stacklevel=2,
             )
             return self._stand_in()
-        train_images, train_labels, test_images, test_labels = arrays
+        train_images, train_labels, test_images, test_labels = (copy.array for copy in copies)
         return Dataset(
             "fashion-mnist",
             train_images[: self.train_size],
@@ -129,6 +154,12 @@ class DataSource:
             test_images[: self.test_size],
             test_labels[: self.test_size],
         )
+
+    def _copies(self) -> list[Copy]:
+        try:
+            return find_fashion_mnist(self.data_dir)
+        except DataNotFoundError:
+            return read_fashion_mnist(download(quiet=self.quiet))
 
     def _stand_in(self) -> Dataset:
         return Dataset("stand-in", *stand_in(self.train_size or 60_000, self.test_size or 10_000))
@@ -146,7 +177,8 @@ def load_data(
 
     If ``data_dir`` is given, only that folder is searched for Fashion-MNIST. Otherwise, if the
     environment variable D2LDROP_DATA_DIR is set, only its folder is searched. Otherwise the user's
-    cache, Debian's package dataset-fashion-mnist and the network are searched, in this order.
+    cache, Debian's package dataset-fashion-mnist, the caches of Keras, MXNet and PaddlePaddle, and
+    the network are searched, in this order.
 
     Arguments and errors are those of ``DataSource`` and ``DataSource.load``.
     """
@@ -156,11 +188,18 @@ def load_data(
 def as_dataset(data: Dataset | DataSource | str) -> Dataset:
     """Return a Dataset unchanged; load a DataSource, or the dataset with that name.
 
-    Errors are those of ``DataSource`` and ``DataSource.load``.
+    Errors are those of ``DataSource`` and ``DataSource.load``; TypeError for anything else.
     """
     if isinstance(data, str):
         data = DataSource(data)
-    return data.load() if isinstance(data, DataSource) else data
+    if isinstance(data, DataSource):
+        return data.load()
+    if not isinstance(data, Dataset):
+        raise TypeError(
+            "data must be a d2ldrop.Dataset, a DataSource or the name of a dataset, "
+            f"got {type(data).__name__}"
+        )
+    return data
 
 
 def to_network(images: npt.NDArray[np.uint8], dtype: str) -> npt.NDArray[Any]:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from d2ldrop.core.files import write_bytes
 from d2ldrop.data.download_progress import DownloadProgress
-from d2ldrop.data.fashion_mnist import FILES, DataNotFoundError, cache_dir, find_file
+from d2ldrop.data.fashion_mnist import FILES, DataNotFoundError
 from d2ldrop.data.idx import DataError, IdxFile, read_idx
 from d2ldrop.data.mirror import PATIENCE, Patience, fetch
+from d2ldrop.data.places import cache_dir, candidates
 
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -48,7 +49,7 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(folder)
         for file in FILES:
-            if find_file(folder, file) is None:
+            if not candidates(folder, file.name):
                 with DownloadProgress(quiet) as progress:
                     content = _from_any(order, file, patience, progress)
                 _save(content, folder, f"{file.name}.gz")
@@ -64,7 +65,7 @@ def _from_any(
 
     Mirrors that fail move to the end of ``order``, so that the next file does not wait for them.
     """
-    failures = []
+    failures: dict[str, list[str]] = {}
     mirrors = [*order]
     for _ in range(ATTEMPTS):
         again = []
@@ -76,7 +77,7 @@ def _from_any(
                 content = fetch(url, file.packed_size, patience, progress.update)
                 read_idx(io.BytesIO(content), file)
             except DataError as error:
-                failures.append(f"{mirror}: {error}")
+                failures.setdefault(mirror, []).append(str(error))
                 order.remove(mirror)
                 order.append(mirror)
                 if time.monotonic() - began < patience.seconds:
@@ -84,9 +85,10 @@ def _from_any(
             else:
                 return content
         mirrors = again
-    raise DataNotFoundError(
-        f"{file.name} could not be downloaded: " + "; ".join(dict.fromkeys(failures))
+    answers = (
+        f"{mirror}: {', then '.join(dict.fromkeys(given))}" for mirror, given in failures.items()
     )
+    raise DataNotFoundError(f"{file.name} could not be downloaded: {'; '.join(answers)}")
 
 
 def _save(content: bytes, folder: Path, name: str) -> None:

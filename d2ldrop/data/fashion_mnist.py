@@ -6,16 +6,18 @@ machine learning algorithms" (arXiv:1708.07747). The files are in IDX format, gz
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from d2ldrop.data.idx import DataError, IdxFile, read_idx
+from d2ldrop.data.places import SUBFOLDERS, cache_dir, candidates, named_folder, other_folders
 
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-"""The folder of Debian's package dataset-fashion-mnist."""
 FILES = (
     IdxFile(
         "train-images-idx3-ubyte",
@@ -48,75 +50,94 @@ class DataNotFoundError(DataError):
     """Fashion-MNIST was not found, and could not be downloaded."""
 
 
-def cache_dir() -> Path:
-    """The folder of the user's cache that keeps downloaded files."""
-    import platformdirs
+class Copy(NamedTuple):
+    """A good copy of one of the four files: its path and its array, uint8 (n, 28, 28) or (n,)."""
 
-    return platformdirs.user_cache_path("d2ldrop") / "fashion-mnist"
+    path: Path
+    array: npt.NDArray[np.uint8]
 
 
-def find_fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
-    """The folder on this machine that holds the four files, or None.
+def find_fashion_mnist(data_dir: str | os.PathLike[str] | None = None) -> list[Copy]:
+    """Find good copies of the four files on this machine, in the order of ``FILES``.
+
+    A file with other content is passed over if there is a good copy elsewhere.
 
     Raises:
-        DataError: ``data_dir`` or D2LDROP_DATA_DIR is set, but the folder lacks a file or cannot be
-            read.
+        DataNotFoundError: neither ``data_dir`` nor D2LDROP_DATA_DIR names a folder, and the usual
+            places lack a file.
+        DataError: a folder is named, but lacks a file or cannot be read; or the only copy there, or
+            in the user's cache, is corrupt.
     """
-    source = "data_dir" if data_dir is not None else "D2LDROP_DATA_DIR"
-    chosen = data_dir if data_dir is not None else os.environ.get("D2LDROP_DATA_DIR") or None
-    if chosen is None:
-        return next((folder for folder in (cache_dir(), DEBIAN) if _has_all(folder)), None)
-    # The user has named this folder, so there is no fallback.
-    folder = Path(chosen)
-    try:
-        missing = [file.name for file in FILES if find_file(folder, file) is None]
-    except OSError as error:
-        raise DataError(
-            f"{source} cannot be read: {error}. Name the folder that holds the four files"
-        ) from error
+    named = named_folder(data_dir)
+    if named is None:
+        places = [cache_dir(), *other_folders()]
+        wrong: dict[Path, DataError] = {}
+        copies, missing = _search(places[:1], places[1:], wrong)
+        if missing:
+            looked = f"looked in {', '.join(map(str, places))}"
+            passed_over = f"; wrong content: {', '.join(map(str, wrong))}" if wrong else ""
+            raise DataNotFoundError(f"Fashion-MNIST is not on this machine ({looked}{passed_over})")
+        return copies
+    source, folder = named
+    copies, missing = _search([folder / subfolder for subfolder in SUBFOLDERS])
     if missing:
         raise DataError(
             f"{source} {folder} lacks {', '.join(missing)} (as it is, or with .gz): "
             "name the folder that holds the four files"
         )
-    return folder
+    return copies
 
 
-def _has_all(folder: Path) -> bool:
-    try:
-        return all(find_file(folder, file) for file in FILES)
-    except OSError:  # for example, this user may not enter the folder: look in the next one
-        return False
-
-
-def find_file(folder: Path, file: IdxFile) -> Path | None:
-    """The path of ``file`` in ``folder``, unpacked or gzipped; None if the folder lacks it.
-
-    The path may be a pipe, a device or a folder, if there is no regular file. ``read_file`` refuses
-    it.
-
-    Raises:
-        OSError: the folder cannot be searched.
-    """
-    paths = (folder / file.name, folder / f"{file.name}.gz")
-    regular = (path for path in paths if path.is_file())
-    return next(regular, None) or next((path for path in paths if path.exists()), None)
-
-
-def read_fashion_mnist(folder: Path) -> list[npt.NDArray[np.uint8]]:
-    """The four arrays in the order of ``FILES``: uint8, (n, 28, 28) or (n,), verified.
+def read_fashion_mnist(folder: Path) -> list[Copy]:
+    """Good copies of the four files in ``folder``, in the order of ``FILES``.
 
     Raises:
         DataNotFoundError: ``folder`` lacks a file.
         DataError: a file is truncated, corrupt or a different file; the message names it.
     """
-    arrays = []
+    copies, missing = _search([folder])
+    if missing:
+        raise DataNotFoundError(f"{folder} lacks {', '.join(missing)}")
+    return copies
+
+
+def _search(
+    own: Sequence[Path],
+    others: Sequence[Path] = (),
+    passed_over: dict[Path, DataError] | None = None,
+) -> tuple[list[Copy], list[str]]:
+    """The first good copy of each file, and the names of files without any.
+
+    Raises:
+        DataError: a file in the folders ``own`` is wrong, and there is no good copy. Wrong files in
+            ``others`` belong to other programs: they are added to ``passed_over``.
+    """
+    copies, missing = [], []
+    passed_over = {} if passed_over is None else passed_over
     for file in FILES:
-        path = find_file(folder, file)
-        if path is None:
-            raise DataNotFoundError(f"{folder} lacks {file.name}")
-        arrays.append(read_file(path, file))
-    return arrays
+        wrong: dict[Path, DataError] = {}
+        found = itertools.chain(
+            _good_copies(file, own, wrong), _good_copies(file, others, passed_over)
+        )
+        if good := next(found, None):
+            copies.append(good)
+        elif wrong:
+            raise next(iter(wrong.values()))
+        else:
+            missing.append(file.name)
+    return copies, missing
+
+
+def _good_copies(
+    file: IdxFile, folders: Sequence[Path], wrong: dict[Path, DataError]
+) -> Iterator[Copy]:
+    """Read the copies in ``folders``; add the errors of wrong ones to ``wrong``."""
+    for folder in folders:
+        for path in candidates(folder, file.name):
+            try:
+                yield Copy(path, read_file(path, file))
+            except DataError as error:
+                wrong[path] = error
 
 
 def read_file(path: Path, file: IdxFile) -> npt.NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from d2ldrop.data.idx import DataError
+from d2ldrop.data.reasons import reason
 
 if TYPE_CHECKING:
     import requests
@@ -24,8 +25,6 @@ CHUNK = 1 << 16
 HEADERS = 1 << 18
 """Bytes that all headers of a mirror may have together."""
 REDIRECTS = 5
-REASON = 200
-"""The longest reason for a failure, in characters: a mirror may have written it."""
 
 
 class MirrorError(DataError):
@@ -83,7 +82,7 @@ def fetch(
     except MirrorError:
         raise
     except Exception as error:  # whatever it is, the next mirror may be good
-        raise MirrorError(_reason(error)) from error
+        raise MirrorError(reason(error, url)) from error
 
 
 def _body(response: requests.Response, largest: int, on_bytes: Callable[[int], None]) -> bytes:
@@ -198,31 +197,3 @@ def _drop_body_of_redirect(response: requests.Response, **_: Any) -> None:
     """Close a redirect, because requests would read and unpack its whole body."""
     if response.is_redirect:
         response.close()
-
-
-def _reason(error: Exception) -> str:
-    """Why a mirror failed, in a few printable words."""
-    import requests
-    from urllib3.exceptions import NewConnectionError
-
-    inner = error.args[0] if error.args else None
-    if isinstance(getattr(inner, "reason", None), NewConnectionError):
-        text = "no connection"
-    elif isinstance(error, requests.Timeout):
-        text = "timed out"
-    elif isinstance(error, requests.HTTPError):
-        text = str(error).partition(" for url")[0]  # 404 Client Error: Not Found
-    else:
-        cause = _first_cause(error)
-        kind, message = type(cause).__name__, str(cause)
-        text = message if message.startswith(kind) else f"{kind}: {message}"
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return printable if len(printable) <= REASON else f"{printable[:REASON]}..."
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """What happened before requests and urllib3 wrapped it; ``error`` if it is their own."""
-    cause = error.__cause__ or error.__context__
-    if cause is None or type(error).__module__.split(".")[0] not in ("requests", "urllib3"):
-        return error
-    return _first_cause(cause)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from d2ldrop import available_backends
-from d2ldrop.data.fashion_mnist import DEBIAN
+from d2ldrop.data.places import DEBIAN
 from tests.fakes import install
 
 SMALL = (
@@ -22,8 +22,8 @@ SMALL = (
 )
 # A machine without the data and without a network.
 NOWHERE = (
-    "import d2ldrop.data.download, pathlib\n"
-    "d2ldrop.data.fashion_mnist.DEBIAN = pathlib.Path('/no/such/folder')\n"
+    "import d2ldrop.data.download\n"
+    "d2ldrop.data.fashion_mnist.other_folders = lambda: []\n"
     "d2ldrop.data.download.MIRRORS = ('http://127.0.0.1:9/',)\n"
     "from d2ldrop.cli.main import main\n"
     "main()\n"

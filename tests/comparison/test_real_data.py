@@ -18,7 +18,7 @@ import pytest
 from d2ldrop import Recipe, available_backends, load_data
 from d2ldrop.comparison.lockstep import Check, Lockstep, first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.data.fashion_mnist import DEBIAN
+from d2ldrop.data.places import DEBIAN
 from d2ldrop.processes.launcher import run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.shared_data import shared_data

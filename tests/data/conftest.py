@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from d2ldrop.data import download, fashion_mnist
-from d2ldrop.data.fashion_mnist import DEBIAN, FILES
+from d2ldrop.data.fashion_mnist import FILES
+from d2ldrop.data.places import DEBIAN
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: the connection is refused at once
 has_debian = pytest.mark.skipif(
@@ -27,7 +28,7 @@ def real(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the data and without a network."""
-    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "no-such-folder")
+    monkeypatch.setattr(fashion_mnist, "other_folders", list)
     monkeypatch.setattr(download, "MIRRORS", (NOBODY,))

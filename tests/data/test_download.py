@@ -13,7 +13,8 @@ import pytest
 
 from d2ldrop.data import DataNotFoundError
 from d2ldrop.data.download import download
-from d2ldrop.data.fashion_mnist import FILES, cache_dir, find_fashion_mnist, read_fashion_mnist
+from d2ldrop.data.fashion_mnist import FILES, find_fashion_mnist
+from d2ldrop.data.places import cache_dir
 from tests.data.conftest import NOBODY, has_debian
 
 LABELS = "train-labels-idx1-ubyte.gz"
@@ -62,8 +63,7 @@ def test_a_download_tries_all_mirrors_until_one_has_the_right_files(
     folder = download(mirrors)
     assert folder == cache_dir()
     assert sorted(p.name for p in folder.iterdir()) == sorted(f"{f.name}.gz" for f in FILES)
-    assert find_fashion_mnist() == folder
-    assert len(read_fashion_mnist(folder)[0]) == 60_000
+    assert [copy.path.parent for copy in find_fashion_mnist()] == [folder] * 4
 
 
 @has_debian
@@ -82,7 +82,9 @@ def test_a_failed_download_leaves_no_file_and_reports_each_answer(
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataNotFoundError, match=r"no connection; .*404 Client Error") as caught:
+    with pytest.raises(
+        DataNotFoundError, match=r"connection refused; .*404 Client Error"
+    ) as caught:
         download([NOBODY, serve(empty)])
     assert (
         str(caught.value).count("127.0.0.1:9/:") == 1

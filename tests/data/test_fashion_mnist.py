@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import inspect
 import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from d2ldrop.data import DataError, StandInWarning, fashion_mnist, load_data
-from d2ldrop.data.fashion_mnist import FILES, cache_dir
+from d2ldrop.backend import Backend
+from d2ldrop.data import DataError, StandInWarning, load_data
+from d2ldrop.data.fashion_mnist import FILES
+from d2ldrop.data.places import DEBIAN, cache_dir, other_folders
 from tests.data.conftest import has_debian
 
 
@@ -163,6 +167,24 @@ def test_a_cache_that_cannot_be_searched_is_passed_over(
 def test_the_sizes_are_those_of_the_published_files() -> None:
     assert [file.size for file in FILES] == [47_040_016, 60_008, 7_840_016, 10_008]
     for file in FILES:
-        if fashion_mnist.DEBIAN.exists():  # gzipped again, without the name and its final zero
-            packed = fashion_mnist.DEBIAN / f"{file.name}.gz"
+        if DEBIAN.exists():  # gzipped again, without the name and its final zero
+            packed = DEBIAN / f"{file.name}.gz"
             assert file.packed_size == packed.stat().st_size + len(file.name) + 1
+
+
+@pytest.mark.only("tensorflow", "mxnet", "paddle")
+def test_the_frameworks_keep_their_files_there(backend: Backend[Any], backend_name: str) -> None:
+    if backend_name == "tensorflow":
+        from keras.src.backend.config import keras_home  # type: ignore[import-untyped]  # no stubs
+
+        folder = Path(keras_home()) / "datasets" / "fashion-mnist"
+    elif backend_name == "mxnet":
+        from mxnet.gluon.data.vision import FashionMNIST
+
+        folder = Path(inspect.signature(FashionMNIST).parameters["root"].default)
+    else:
+        from paddle.dataset.common import DATA_HOME
+        from paddle.vision.datasets import FashionMNIST
+
+        folder = Path(DATA_HOME) / FashionMNIST.NAME
+    assert folder in other_folders()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from d2ldrop.data import download
-from d2ldrop.data.fashion_mnist import cache_dir
+from d2ldrop.data.places import cache_dir
 from tests.data.hostile import GOOD, LENGTH, ODD, SMALL, Mirror, Visit
 
 NAME = f"{SMALL.name}.gz"

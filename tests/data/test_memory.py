@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from d2ldrop.data.fashion_mnist import DEBIAN, FILES
+from d2ldrop.data.fashion_mnist import FILES
+from d2ldrop.data.places import DEBIAN
 from tests.data.conftest import has_debian
 from tests.data.hostile import CHUNKED, ZEROS, Mirror, endlessly, sent, then
 

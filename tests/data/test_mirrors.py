@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from d2ldrop.data import DataNotFoundError, download
-from d2ldrop.data.fashion_mnist import cache_dir
 from d2ldrop.data.mirror import MirrorError, Patience, fetch
+from d2ldrop.data.places import cache_dir
 from tests.data.hostile import GOOD, HOSTILE, ODD, SMALL, Behaviour, Kind, Mirror, Visit
 
 PATIENT = Patience(connect=60, seconds=60)

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from d2ldrop.data import DataNotFoundError, DataSource, download, load_data
-from d2ldrop.data.fashion_mnist import cache_dir
+from d2ldrop.data.places import cache_dir
 from tests.data.conftest import NOBODY
 from tests.data.hostile import ODD, SMALL, Mirror
 
 NAME = f"{SMALL.name}.gz"
 NOWHERE = (
-    "import d2ldrop.data.download, pathlib\n"
-    "d2ldrop.data.fashion_mnist.DEBIAN = pathlib.Path('/no/such/folder')\n"
+    "import d2ldrop.data.download\n"
+    "d2ldrop.data.fashion_mnist.other_folders = lambda: []\n"
     f"d2ldrop.data.download.MIRRORS = ('{NOBODY}',)\n"
     "from d2ldrop.cli.main import main\n"
     "main()\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from d2ldrop import available_backends
-from d2ldrop.data.fashion_mnist import DEBIAN
+from d2ldrop.data.places import DEBIAN
 
 pytestmark = [
     pytest.mark.slow,

@@ -47,7 +47,7 @@ def losses(backend_name: str, implementation: str, recipe: Recipe) -> Any:
 
     The initial weights are large, so that the network learns at once.
     """
-    data = Dataset("stand-in", *stand_in(600, 0))
+    data = Dataset("stand-in", *stand_in(600, 1))
     means = []
     for seed in range(12):
         run = recipe_for(backend_name, replace(recipe, seed=seed), implementation)
