@@ -85,10 +85,9 @@ def check_arrays(data_arrays: Sequence[Any], batch_size: int) -> None:
     """
     check_positive(batch_size, "batch_size")
     lengths = [len(array) for array in data_arrays]
+    given = f"lengths {lengths}" if lengths else "no array"
     if len(set(lengths)) != 1:
-        raise ValueError(
-            f"data_arrays must be arrays of the same length, got lengths {lengths or 'of no array'}"
-        )
+        raise ValueError(f"data_arrays must be arrays of the same length, got {given}")
 
 
 def resized(images: Images, size: int) -> Images:

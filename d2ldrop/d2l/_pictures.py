@@ -185,7 +185,7 @@ def show_images(
         panel.set_axis_off()
     for panel, picture in zip(axes, pictures, strict=False):
         panel.imshow(picture)
-    for panel, title in zip(axes, () if titles is None else titles, strict=False):
+    for panel, title in zip(axes[: len(pictures)], () if titles is None else titles, strict=False):
         panel.set_title(title)
     return axes
 
