@@ -3,7 +3,7 @@
 Import this module before ``mxnet``; the book imports ``mxnet`` first. This module provides names
 that NumPy has removed and that MXNet's import needs.
 
-Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Source: *Dive into Deep Learning*, sections 3.2 to 3.7, and 4.4 for ``evaluate_loss``.
 """
 
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false

@@ -3,7 +3,7 @@
 Import this module before ``paddle``; the book imports ``paddle`` first. Paddle then computes on all
 cores instead of one, unless you have set OMP_NUM_THREADS.
 
-Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Source: *Dive into Deep Learning*, sections 3.2 to 3.7, and 4.4 for ``evaluate_loss``.
 """
 
 from __future__ import annotations

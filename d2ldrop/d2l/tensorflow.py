@@ -1,11 +1,12 @@
 """The names that sections 3.1 to 4.9 of *Dive into Deep Learning* use, in TensorFlow.
 
-Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Source: *Dive into Deep Learning*, sections 3.2 to 3.7, and 4.4 for ``evaluate_loss``.
 
 - The book's loop calls ``net(X)``, which skips dropout in Keras. This module calls
   ``net(X, training=True)``.
-- Each call of these functions compiles a Keras network into a graph, as Keras's ``fit`` does. After
-  ``net.compile(run_eagerly=True)`` the network runs line by line, as in the book.
+- Each call that trains or counts correct predictions compiles a Keras network into a graph, as
+  Keras's ``fit`` does. After ``net.compile(run_eagerly=True)`` the network runs line by line, as in
+  the book. ``evaluate_loss`` and ``predict_ch3`` always run line by line.
 """
 
 from __future__ import annotations

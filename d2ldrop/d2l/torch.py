@@ -1,6 +1,6 @@
 """The names that sections 3.1 to 4.9 of *Dive into Deep Learning* use, in PyTorch.
 
-Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Source: *Dive into Deep Learning*, sections 3.2 to 3.7, and 4.4 for ``evaluate_loss``.
 """
 
 from __future__ import annotations
