@@ -106,10 +106,14 @@ def load_array(
     check_arrays(data_arrays, batch_size)
     # Rows of NumPy arrays are faster, and use_np makes the batches arrays of mx.np.
     arrays = [x if isinstance(x, np.ndarray) else x.asnumpy() for x in data_arrays]
+
+    @use_np
+    def to_batch(rows: list[Any]) -> list[Array]:
+        batch = default_batchify_fn(rows)
+        return batch if len(arrays) > 1 else [batch]  # Gluon would return the only array itself
+
     dataset = gluon.data.ArrayDataset(*arrays)
-    return gluon.data.DataLoader(
-        dataset, batch_size, shuffle=is_train, batchify_fn=use_np(default_batchify_fn)
-    )
+    return gluon.data.DataLoader(dataset, batch_size, shuffle=is_train, batchify_fn=to_batch)
 
 
 @use_np

@@ -29,6 +29,8 @@ def test_arrays_come_in_batches(d2l: Any, backend: Backend[Any]) -> None:
                 assert [len(batch) for batch in joined] == [4, 4, 2]
                 np.testing.assert_array_equal(np.concatenate(joined), given)
                 assert joined[0].dtype == given.dtype
+    for (batch,) in d2l.load_array((X,), 4):  # a single array
+        assert batch.shape[1:] == (2,)
     data_iter = d2l.load_array((X, X[:, 0]), 4)
     orders = []
     for _ in range(3):
