@@ -13,10 +13,9 @@ from matplotlib import pyplot as plt
 from tqdm import tqdm
 
 from d2ldrop.core.checks import check_positive
+from d2ldrop.d2l._pictures import FIGSIZE, FMTS, set_axes
 
 __all__ = ["Accumulator", "Animator", "plt", "train"]
-
-FMTS = ("-", "m--", "g-.", "r:")
 
 
 class Accumulator:
@@ -96,7 +95,7 @@ class Animator:
         fmts: Sequence[str] = FMTS,
         nrows: int = 1,
         ncols: int = 1,
-        figsize: tuple[float, float] = (3.5, 2.5),
+        figsize: tuple[float, float] = FIGSIZE,
     ) -> None:
         self.fig, axes = plt.subplots(
             nrows, ncols, figsize=figsize, layout="constrained", squeeze=False
@@ -104,11 +103,7 @@ class Animator:
         self.axes = list(axes.flat)
         self.legend, self.fmts = legend or (), fmts
         first = self.axes[0]
-        first.set(xlabel=xlabel or "", ylabel=ylabel or "", xscale=xscale, yscale=yscale)
-        for setter, limits in ((first.set_xlim, xlim), (first.set_ylim, ylim)):
-            if limits is not None:  # set_xlim(None) would turn autoscaling off
-                setter(limits)
-        first.grid(visible=True)  # without the argument, a second call would turn the grid off
+        set_axes(first, xlabel, ylabel, xlim, ylim, xscale, yscale, legend=None)
         self.X: list[list[float]] = []
         self.Y: list[list[float]] = []
         self.lines: list[Any] = []

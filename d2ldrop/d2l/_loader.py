@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -74,6 +74,20 @@ def loaders(
         Loader(data.train_images, data.train_labels, batch_size, to_batch, permutation, resize),
         Loader(data.test_images, data.test_labels, batch_size, to_batch, None, resize),
     )
+
+
+def check_arrays(data_arrays: Sequence[Any], batch_size: int) -> None:
+    """Check the arguments of ``load_array``.
+
+    Raises:
+        TypeError, ValueError: ``batch_size`` is not a positive integer, there is no array, or the
+            arrays have different lengths.
+    """
+    check_positive(batch_size, "batch_size")
+    lengths = [len(array) for array in data_arrays]
+    given = f"lengths {lengths}" if lengths else "no array"
+    if len(set(lengths)) != 1:
+        raise ValueError(f"data_arrays must be arrays of the same length, got {given}")
 
 
 def resized(images: Images, size: int) -> Images:

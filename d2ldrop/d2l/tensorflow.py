@@ -1,36 +1,65 @@
-"""The names that section 4.6 of *Dive into Deep Learning* uses, in TensorFlow.
+"""The names that sections 3.1 to 4.9 of *Dive into Deep Learning* use, in TensorFlow.
 
-Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Source: *Dive into Deep Learning*, sections 3.2 to 3.7, and 4.4 for ``evaluate_loss``.
 
 - The book's loop calls ``net(X)``, which skips dropout in Keras. This module calls
   ``net(X, training=True)``.
-- Each call of these functions compiles a Keras network into a graph, as Keras's ``fit`` does. After
-  ``net.compile(run_eagerly=True)`` the network runs line by line, as in the book.
+- Each call that trains or counts correct predictions compiles a Keras network into a graph, as
+  Keras's ``fit`` does. After ``net.compile(run_eagerly=True)`` the network runs line by line, as in
+  the book. ``evaluate_loss`` and ``predict_ch3`` always run line by line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 from d2ldrop_tensorflow import from_numpy
 
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
-from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
+from d2ldrop.d2l._loader import Labels, Loader, Pixels, check_arrays, loaders
+from d2ldrop.d2l._names import unknown_name
+from d2ldrop.d2l._pictures import (
+    get_fashion_mnist_labels,
+    plot,
+    set_axes,
+    set_figsize,
+    show_images,
+    show_predictions,
+    use_svg_display,
+)
+from d2ldrop.d2l._timer import Timer
 
 __all__ = [
     "Accumulator",
     "Animator",
+    "Timer",
+    "Updater",
     "accuracy",
     "evaluate_accuracy",
+    "evaluate_loss",
+    "get_fashion_mnist_labels",
+    "linreg",
+    "load_array",
     "load_data_fashion_mnist",
+    "plot",
     "plt",
+    "predict_ch3",
+    "set_axes",
+    "set_figsize",
     "sgd",
+    "show_images",
+    "squared_loss",
+    "synthetic_data",
     "train_ch3",
     "train_epoch_ch3",
+    "use_svg_display",
 ]
+
+if not TYPE_CHECKING:  # so that type checkers still report unknown names
+    __getattr__ = unknown_name(__name__, __all__)
 
 Array: TypeAlias = tf.Tensor
 Batch: TypeAlias = tuple[Array, Array]
@@ -51,10 +80,58 @@ def load_data_fashion_mnist(
     return loaders(batch_size, resize, to_batch, lambda n: tf.random.shuffle(tf.range(n)).numpy())
 
 
+def load_array(
+    data_arrays: Sequence[Any], batch_size: int, is_train: bool = True
+) -> tf.data.Dataset:
+    """Return a Dataset of batches of each array: features and labels for example.
+
+    If ``is_train``, each epoch has a new order of all examples, from TensorFlow's generator. Arrays
+    of NumPy work too.
+
+    Raises:
+        TypeError, ValueError: ``batch_size`` is not a positive integer, or the arrays have
+            different lengths.
+    """
+    check_arrays(data_arrays, batch_size)
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(data_arrays))
+    return (dataset.shuffle(len(data_arrays[0])) if is_train else dataset).batch(batch_size)
+
+
+def synthetic_data(w: Array, b: float, num_examples: int) -> tuple[Array, Array]:
+    """Return X (num_examples, len(w)) from N(0, 1) and y = Xw + b + noise (num_examples, 1).
+
+    The noise is N(0, 0.01²). ``w`` has shape (k,) or (k, 1); the results have its dtype.
+    """
+    X = tf.random.normal((num_examples, len(w)), dtype=w.dtype)
+    y = X @ tf.reshape(w, (-1, 1)) + b
+    return X, y + tf.random.normal(y.shape, stddev=0.01, dtype=w.dtype)
+
+
+def linreg(X: Array, w: Array, b: Array) -> Array:
+    """Return the predictions of linear regression, Xw + b."""
+    return X @ w + b
+
+
+def squared_loss(y_hat: Array, y: Array) -> Array:
+    """Return half the squared difference, with the shape of ``y_hat``."""
+    return (y_hat - tf.reshape(y, y_hat.shape)) ** 2 / 2
+
+
 def sgd(params: Iterable[Any], grads: Iterable[Array], lr: float, batch_size: int) -> None:
     """Take a step of minibatch SGD with the gradients of a sum of losses."""
     for param, grad in zip(params, grads, strict=True):
         param.assign_sub(lr / batch_size * grad)
+
+
+class Updater:
+    """Minibatch SGD of ``params`` with the learning rate ``lr``, for ``train_epoch_ch3``."""
+
+    def __init__(self, params: Sequence[Any], lr: float) -> None:
+        self.params, self.lr = params, lr
+
+    def __call__(self, batch_size: int, grads: Iterable[Array]) -> None:
+        """Take a step with the gradients of a sum of losses."""
+        sgd(self.params, grads, self.lr, batch_size)
 
 
 def accuracy(y_hat: Array, y: Array) -> float:
@@ -70,6 +147,10 @@ def _right(y_hat: Array, y: Array) -> Array:
 
 def _call(net: Callable[..., Array], X: Array, training: bool) -> Array:
     return net(X, training=training) if isinstance(net, tf.keras.layers.Layer) else net(X)
+
+
+def _loss(loss: Callable[..., Array], y_hat: Array, y: Array) -> Array:
+    return loss(y, y_hat) if isinstance(loss, tf.keras.losses.Loss) else loss(y_hat, y)
 
 
 def _graph(net: Any, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,6 +173,27 @@ def _evaluate(right: Callable[[Array, Array], Array], data_iter: Iterable[Batch]
     metric = Accumulator(2)  # correct predictions, examples
     for X, y in data_iter:
         metric.add(right(X, y), len(y))
+    return metric[0] / metric[1]
+
+
+def evaluate_loss(
+    net: Callable[..., Array], data_iter: Iterable[Batch], loss: Callable[..., Array]
+) -> float:
+    """Return the mean loss in evaluation mode.
+
+    ``loss`` returns one loss per example or their mean. Labels with as many elements as the
+    predictions take their shape.
+    """
+    metric = Accumulator(2)  # sum of losses, their number
+    for X, y in data_iter:
+        y_hat = _call(net, X, training=False)
+        if tf.size(y) == tf.size(y_hat):
+            y = tf.reshape(y, y_hat.shape)
+        losses = _loss(loss, y_hat, y)
+        if len(losses.shape):
+            metric.add(tf.reduce_sum(losses), tf.size(losses))
+        else:
+            metric.add(losses * len(y), len(y))
     return metric[0] / metric[1]
 
 
@@ -128,8 +230,7 @@ def _step(
     def step(X: Array, y: Array) -> tuple[Array, Array]:
         with tf.GradientTape() as tape:
             y_hat = _call(net, X, training=True)
-            keras = isinstance(loss, tf.keras.losses.Loss)
-            losses = loss(y, y_hat) if keras else loss(y_hat, y)
+            losses = _loss(loss, y_hat, y)
             mean = tf.reduce_mean(losses)
             n = tf.cast(tf.shape(y)[0], losses.dtype)
             total = tf.reduce_sum(losses) if len(losses.shape) else losses * n
@@ -168,3 +269,11 @@ def train_ch3(
         max_loss,
         min_accuracy,
     )
+
+
+def predict_ch3(net: Callable[..., Array], test_iter: Iterable[Batch], n: int = 6) -> None:
+    """Draw the first n images; above each stands its class, and below that the predicted one.
+
+    The network predicts in evaluation mode.
+    """
+    show_predictions(lambda X: _call(net, X, training=False), test_iter, n)

@@ -1,32 +1,61 @@
-"""The names that section 4.6 of *Dive into Deep Learning* uses, in PyTorch.
+"""The names that sections 3.1 to 4.9 of *Dive into Deep Learning* use, in PyTorch.
 
-Source: *Dive into Deep Learning*, sections 3.4 to 3.7.
+Source: *Dive into Deep Learning*, sections 3.2 to 3.7, and 4.4 for ``evaluate_loss``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from d2ldrop_torch import from_numpy
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from d2ldrop.d2l._curves import Accumulator, Animator, plt, train
-from d2ldrop.d2l._loader import Labels, Loader, Pixels, loaders
+from d2ldrop.d2l._loader import Labels, Loader, Pixels, check_arrays, loaders
+from d2ldrop.d2l._names import unknown_name
+from d2ldrop.d2l._pictures import (
+    get_fashion_mnist_labels,
+    plot,
+    set_axes,
+    set_figsize,
+    show_images,
+    show_predictions,
+    use_svg_display,
+)
+from d2ldrop.d2l._timer import Timer
 
 __all__ = [
     "Accumulator",
     "Animator",
+    "Timer",
     "accuracy",
     "evaluate_accuracy",
+    "evaluate_loss",
+    "get_fashion_mnist_labels",
+    "linreg",
+    "load_array",
     "load_data_fashion_mnist",
+    "plot",
     "plt",
+    "predict_ch3",
+    "set_axes",
+    "set_figsize",
     "sgd",
+    "show_images",
+    "squared_loss",
+    "synthetic_data",
     "train_ch3",
     "train_epoch_ch3",
+    "use_svg_display",
 ]
+
+if not TYPE_CHECKING:  # so that type checkers still report unknown names
+    __getattr__ = unknown_name(__name__, __all__)
 
 Array: TypeAlias = torch.Tensor
 Batch: TypeAlias = tuple[Array, Array]
@@ -45,6 +74,42 @@ def load_data_fashion_mnist(
         return from_numpy(X[:, None]), from_numpy(y.astype(np.int64))
 
     return loaders(batch_size, resize, to_batch, lambda n: torch.randperm(n).numpy())
+
+
+def load_array(
+    data_arrays: Sequence[Any], batch_size: int, is_train: bool = True
+) -> DataLoader[tuple[Array, ...]]:
+    """Return a DataLoader of batches of each array: features and labels for example.
+
+    If ``is_train``, each epoch has a new order from PyTorch's generator. Arrays of NumPy work too.
+
+    Raises:
+        TypeError, ValueError: ``batch_size`` is not a positive integer, or the arrays have
+            different lengths.
+    """
+    check_arrays(data_arrays, batch_size)
+    dataset = TensorDataset(*(torch.as_tensor(array) for array in data_arrays))
+    return DataLoader(dataset, batch_size, shuffle=is_train)
+
+
+def synthetic_data(w: Array, b: float, num_examples: int) -> tuple[Array, Array]:
+    """Return X (num_examples, len(w)) from N(0, 1) and y = Xw + b + noise (num_examples, 1).
+
+    The noise is N(0, 0.01²). ``w`` has shape (k,) or (k, 1); the results have its dtype.
+    """
+    X = torch.normal(0.0, 1.0, (num_examples, len(w)), dtype=w.dtype)
+    y = X @ w.reshape(-1, 1) + b
+    return X, y + torch.normal(0.0, 0.01, y.shape, dtype=w.dtype)
+
+
+def linreg(X: Array, w: Array, b: Array) -> Array:
+    """Return the predictions of linear regression, Xw + b."""
+    return X @ w + b
+
+
+def squared_loss(y_hat: Array, y: Array) -> Array:
+    """Return half the squared difference, with the shape of ``y_hat``."""
+    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
 
 
 def sgd(params: Iterable[Array], lr: float, batch_size: int) -> None:
@@ -71,6 +136,43 @@ def evaluate_accuracy(net: Callable[[Array], Array], data_iter: Iterable[Batch])
     with torch.no_grad():
         for X, y in data_iter:
             metric.add(accuracy(net(X), y), len(y))
+    return metric[0] / metric[1]
+
+
+@contextmanager
+def _evaluation_mode(net: Callable[[Array], Array]) -> Iterator[None]:
+    """Evaluation mode without gradients. Afterwards each layer has its former mode again."""
+    layers = list(net.modules()) if isinstance(net, nn.Module) else []
+    modes = [layer.training for layer in layers]
+    if isinstance(net, nn.Module):
+        net.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for layer, mode in zip(layers, modes, strict=True):
+            layer.training = mode
+
+
+def evaluate_loss(
+    net: Callable[[Array], Array],
+    data_iter: Iterable[Batch],
+    loss: Callable[[Array, Array], Array],
+) -> float:
+    """Return the mean loss in evaluation mode; the mode of the network does not change.
+
+    ``loss`` returns one loss per example or their mean. Labels with as many elements as the
+    predictions take their shape.
+    """
+    metric = Accumulator(2)  # sum of losses, their number
+    with _evaluation_mode(net):
+        for X, y in data_iter:
+            y_hat = net(X)
+            losses = loss(y_hat, y.reshape(y_hat.shape) if y.numel() == y_hat.numel() else y)
+            if losses.ndim:
+                metric.add(losses.sum(), losses.numel())
+            else:
+                metric.add(losses * len(y), len(y))
     return metric[0] / metric[1]
 
 
@@ -127,3 +229,12 @@ def train_ch3(
         max_loss,
         min_accuracy,
     )
+
+
+def predict_ch3(net: Callable[[Array], Array], test_iter: Iterable[Batch], n: int = 6) -> None:
+    """Draw the first n images; above each stands its class, and below that the predicted one.
+
+    The network predicts in evaluation mode; its mode does not change.
+    """
+    with _evaluation_mode(net):
+        show_predictions(net, test_iter, n)
