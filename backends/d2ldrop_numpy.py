@@ -4,6 +4,7 @@ What is particular to NumPy:
 
 - There is no automatic differentiation: ``forward`` keeps what ``backward`` needs.
 - ``train_step`` draws fresh masks itself: the backward pass needs the masks of the forward pass.
+- Fresh masks come from a generator of this module: ``np.random.seed`` does not affect them.
 """
 
 from typing import Any, TypeAlias
@@ -13,11 +14,12 @@ import numpy.typing as npt
 from d2ldrop_numpy_layers import SGD, Dropout, Linear, ReLU, Sequential
 
 from d2ldrop.core.arrays import Arrays, NumPyArray, Rates
+from d2ldrop.core.fork_safe import ForkSafeGenerator
 from d2ldrop.core.noise import NO_NOISE, LayerNoise, Noise, noise_layer
 
 Array: TypeAlias = npt.NDArray[Any]
 
-generator = np.random.default_rng()  # draws fresh masks; NumPy's global generator is not used
+generator = ForkSafeGenerator()  # draws fresh masks
 
 
 def is_array(x: object) -> bool:
@@ -42,8 +44,7 @@ def to_numpy(x: Array) -> NumPyArray:
 
 def manual_seed(seed: int) -> None:
     """Seed this module's generator."""
-    global generator
-    generator = np.random.default_rng(seed)
+    generator.seed(seed)
 
 
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:

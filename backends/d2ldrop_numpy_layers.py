@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from d2ldrop.core.fork_safe import ForkSafeGenerator
+
 Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -63,7 +65,7 @@ class ReLU:
 class Dropout:
     """Inverted dropout with probability p in training, the identity otherwise (D2L 4.6)."""
 
-    def __init__(self, p: float, generator: np.random.Generator) -> None:
+    def __init__(self, p: float, generator: np.random.Generator | ForkSafeGenerator) -> None:
         self.p, self.generator = p, generator
 
     def forward(self, X: Array, training: bool = False) -> Array:

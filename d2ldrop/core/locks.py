@@ -16,6 +16,8 @@ from filelock import FileLock, Timeout
 
 LOCK = ".lock"
 """The locked file in the folder; it contains the id of the process that holds the lock."""
+SEALED = os.name == "nt"
+"""Whether nobody can write to a locked file, or remove it: so it is under Windows."""
 
 
 class FolderInUseError(OSError):
@@ -36,12 +38,17 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         _acquire(lock, folder)
         try:
-            file.write_text(str(os.getpid()))
+            if not SEALED:
+                file.write_text(str(os.getpid()))
             yield
         finally:
             # The file goes while the lock is still held: a process that has just opened it notices.
-            file.unlink(missing_ok=True)
+            if not SEALED:
+                file.unlink(missing_ok=True)
             lock.release()
+            if SEALED:
+                with contextlib.suppress(OSError):  # another process has locked it already
+                    file.unlink(missing_ok=True)
     finally:
         with contextlib.suppress(OSError):  # a folder with results stays, and so do its parents
             for path in new:
@@ -72,7 +79,7 @@ def _acquire(lock: FileLock, folder: Path) -> None:
 def _owner(file: Path) -> str:
     """The process id in a lock file; its owner writes it just after it has locked the file."""
     for _ in range(20):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # removed, or sealed
             text = file.read_text(errors="replace")[:20]
             if text.isdigit():
                 return text

@@ -88,10 +88,33 @@ def check_keys(values: object, argument: str, names: Sequence[str]) -> None:
         raise ValueError(f"{expected}, got no {' '.join(missing)}")
 
 
+def common_dtype(parameters: Sequence[Array]) -> np.dtype[Any]:
+    """The floating-point dtype that holds all ``parameters``; float64 for integers."""
+    dtype = np.result_type(*parameters)
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+
+def cast_array(value: Array, argument: str, dtype: np.dtype[Any]) -> Array:
+    """Return finite numbers in ``dtype``, without a copy if they have it.
+
+    Raises:
+        ValueError: a number is too large for ``dtype``.
+    """
+    with np.errstate(over="ignore"):  # the next line finds the number
+        result = value.astype(dtype, copy=False)
+    if not np.isfinite(result).all():
+        wrong = value[~np.isfinite(result)][0]
+        raise ValueError(f"{argument} must fit into {dtype}, the parameters' dtype, got {wrong}")
+    return result
+
+
 def check_network(
     X: Array, parameters: Mapping[str, Array], argument: str = "parameters"
 ) -> tuple[Array, list[Array]]:
-    """Return ``X`` and the six parameters in order, if each layer fits the layer before it."""
+    """Return ``X`` and the six parameters in order, if each layer fits the layer before it.
+
+    ``X`` is cast to the common dtype of the parameters.
+    """
     X = check_array(X, "X", ("n_x", "m"))
     check_keys(parameters, argument, PARAMETERS)
     if "W4" in parameters:
@@ -103,11 +126,14 @@ def check_network(
         n = W.shape[0]
         b = check_array(parameters[f"b{layer}"], f"b{layer} in {argument}", (n, 1))
         values += [W, b]
-    return X, values
+    return cast_array(X, "X", common_dtype(values)), values
 
 
 def check_cache(X: Array, cache: Cache) -> tuple[Array, Cache]:
-    """Return ``X`` and ``cache`` if ``cache`` has the shapes of a forward pass on ``X``."""
+    """Return ``X`` and ``cache`` if ``cache`` has the shapes of a forward pass on ``X``.
+
+    Both are cast to the common dtype of the parameters. The parameters keep their own.
+    """
     if not isinstance(cache, (tuple, list)) or len(cache) != len(CACHE):
         got = f"{len(cache)} entries" if isinstance(cache, (tuple, list)) else type(cache).__name__
         raise TypeError(f"cache must be the tuple ({', '.join(CACHE)}), got {got}")
@@ -116,5 +142,14 @@ def check_cache(X: Array, cache: Cache) -> tuple[Array, Cache]:
     for name in CACHE:
         if name not in PARAMETERS:
             shape = (named[f"W{name[1]}"].shape[0], X.shape[1])
-            named[name] = check_array(named[name], f"{name} in cache", shape)
+            value = check_array(named[name], f"{name} in cache", shape)
+            named[name] = cast_array(value, f"{name} in cache", X.dtype)
     return X, tuple(np.asarray(value) for value in named.values())
+
+
+def with_parameter_dtypes(gradients: Mapping[str, Array], cache: Cache) -> dict[str, Array]:
+    """Return the gradients of the parameters, each in the dtype of its parameter in ``cache``."""
+    dtypes = {
+        f"d{n}": common_dtype([v]) for n, v in zip(CACHE, cache, strict=True) if n in PARAMETERS
+    }
+    return {name: gradients[name].astype(dtype, copy=False) for name, dtype in dtypes.items()}

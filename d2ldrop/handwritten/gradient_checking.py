@@ -38,8 +38,8 @@ def gradient_check(
     True
     """
     seed, step = check_word(seed, "seed"), 1e-6
-    X, values = check_network(X, parameters)
-    X = X.astype(float)
+    _, values = check_network(X, parameters)
+    X = np.asarray(X, float)
     theta: dict[str, Array] = {n: v.astype(float) for n, v in zip(PARAMETERS, values, strict=True)}
     nudge = np.random.default_rng((seed, 1))
     for b in (theta["b1"], theta["b2"]):

@@ -29,17 +29,21 @@ from d2ldrop.handwritten.checks import (
     check_labels,
     check_network,
     check_rng,
+    with_parameter_dtypes,
 )
 
 
 def relu(Z: Array) -> Array:
-    """The larger of ``Z`` and 0, element by element."""
-    return np.maximum(Z, 0)
+    """The larger of ``Z`` and 0, element by element, in the dtype of ``Z``."""
+    return np.maximum(Z, np.zeros_like(Z))
 
 
 def sigmoid(Z: Array) -> Array:
-    """1 / (1 + exp(-Z)), element by element, in a form that does not overflow."""
-    A: Array = np.exp(-np.logaddexp(0, -Z))
+    """1 / (1 + exp(-Z)), element by element, in a form that does not overflow.
+
+    The result has the dtype of ``Z`` if that is a floating-point dtype.
+    """
+    A: Array = np.exp(-np.logaddexp(np.zeros_like(Z), -Z))
     return A
 
 
@@ -49,8 +53,9 @@ def forward_propagation_with_dropout(
     """The network's output with a fresh mask on each hidden layer.
 
     Args:
-        X: inputs (n_x, m), real and finite.
+        X: inputs (n_x, m), real and finite; they are cast to the dtype of the parameters.
         parameters: W1 (n_1, n_x), b1 (n_1, 1), W2 (n_2, n_1), b2 (n_2, 1), W3 (1, n_2), b3 (1, 1).
+            If their dtypes differ, the widest one counts; integers count as float64.
         keep_prob: the probability in (0, 1] to keep a unit, or a pair: one per hidden layer.
         rng: a NumPy generator. Each hidden layer takes one ``rng.random((n_l, m))``, in order; a
             unit is kept if its number is < keep_prob.
@@ -58,7 +63,8 @@ def forward_propagation_with_dropout(
     Returns:
         ``A3`` (1, m), the probabilities of label 1; and the cache for the backward pass,
         ``(Z1, D1, A1, W1, b1, Z2, D2, A2, W2, b2, Z3, A3, W3, b3)``. D1 and D2 are the boolean
-        masks. A1 and A2 are the activations after mask and scale. float32 stays float32.
+        masks. A1 and A2 are the activations after mask and scale. All numbers have the dtype of the
+        parameters: float32 stays float32.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -133,16 +139,18 @@ def backward_propagation_with_dropout(
     Returns:
         ``dZ3 dW3 db3 dA2 dZ2 dW2 db2 dA1 dZ1 dW1 db1``: dW1 has the shape of W1, and so on. dW
         and db are averages over the m examples; each column of dZ and dA belongs to one example.
-        dA1 and dA2 are the gradients after mask and scale.
+        dA1 and dA2 are the gradients after mask and scale. dW1 has the dtype of W1, and so on; dZ
+        and dA have the widest dtype of the parameters. Integers count as float64.
 
     Raises:
         TypeError: an argument has the wrong type.
         ValueError: a value is out of range or not finite, or shapes do not fit.
     """
     keep1, keep2 = check_keep_prob(keep_prob)
-    X, (Z1, D1, A1, _, _, Z2, D2, A2, W2, _, _, A3, W3, _) = check_cache(X, cache)
+    X, cache = check_cache(X, cache)
+    Z1, D1, A1, _, _, Z2, D2, A2, W2, _, _, A3, W3, _ = cache
     m = X.shape[1]
-    Y = check_labels(Y, m)
+    Y = check_labels(Y, m).astype(A3.dtype)  # A3 - Y would be float64 if Y holds integers
 
     dZ3 = A3 - Y  # derivative of sigmoid and cross-entropy together
     dW3 = dZ3 @ A2.T / m
@@ -160,4 +168,5 @@ def backward_propagation_with_dropout(
 
     gradients = {"dZ3": dZ3, "dW3": dW3, "db3": db3}
     gradients |= {"dA2": dA2, "dZ2": dZ2, "dW2": dW2, "db2": db2}
-    return gradients | {"dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1}
+    gradients |= {"dA1": dA1, "dZ1": dZ1, "dW1": dW1, "db1": db1}
+    return gradients | with_parameter_dtypes(gradients, cache)

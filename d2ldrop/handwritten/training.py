@@ -13,9 +13,11 @@ from d2ldrop.handwritten.checks import (
     PARAMETERS,
     Array,
     KeepProb,
+    cast_array,
     check_array,
     check_keys,
     check_sizes,
+    common_dtype,
 )
 from d2ldrop.handwritten.network import (
     backward_propagation_with_dropout,
@@ -52,6 +54,8 @@ def update_parameters(
 ) -> dict[str, Array]:
     """Take one step of gradient descent; return new parameters, and do not change the old ones.
 
+    Each parameter keeps its dtype, whatever the dtype of its gradient; integers become float64.
+
     Raises:
         TypeError: an argument has the wrong type.
         ValueError: ``learning_rate`` is not a finite number > 0, a parameter or its gradient is
@@ -62,10 +66,13 @@ def update_parameters(
     )
     check_keys(parameters, "parameters", PARAMETERS)
     check_keys(gradients, "gradients", [f"d{name}" for name in PARAMETERS])
+    updated = {}
     for n in PARAMETERS:
         W = check_array(parameters[n], f"{n} in parameters", ("rows", "columns"))
-        check_array(gradients[f"d{n}"], f"d{n} in gradients", (W.shape[0], W.shape[1]))
-    return {n: parameters[n] - learning_rate * gradients[f"d{n}"] for n in PARAMETERS}
+        dW = check_array(gradients[f"d{n}"], f"d{n} in gradients", (W.shape[0], W.shape[1]))
+        dW = cast_array(dW, f"d{n} in gradients", common_dtype([W]))
+        updated[n] = W - learning_rate * dW
+    return updated
 
 
 def train(
@@ -81,7 +88,7 @@ def train(
     """Train by gradient descent on all m examples, with fresh masks in every iteration.
 
     Args:
-        X, Y: inputs (n_x, m) and labels (1, m).
+        X, Y: inputs (n_x, m) and labels (1, m); the training is in float64.
         hidden_sizes: (n_1, n_2).
         keep_prob: as in the forward pass; 1 trains without dropout.
         learning_rate: a finite number > 0.

@@ -1,6 +1,7 @@
 """A child process with three pipes: its job goes in, its reports and its output come out.
 
-This is the parent's side. ``worker`` is the child's side.
+This is the parent's side. ``worker`` is the child's side. They need a POSIX system: the child
+inherits the pipe of its reports, and it is killed together with its own children.
 """
 
 from __future__ import annotations
@@ -11,15 +12,29 @@ import queue
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+WITHOUT_WORKERS = {"win32": "Windows", "emscripten": "Emscripten", "wasi": "WASI"}
+"""The systems that lack what a worker process needs, by ``sys.platform``."""
 LARGEST_LINE = 64_000_000
 """Bytes of a report after which it is cut."""
 CHUNK = 65_536
 SECONDS_BETWEEN_LOOKS = 0.2
 READS_AFTER_THE_END = 64
 """More than a pipe can hold. A process that the child left behind may print without end."""
+
+
+def check_platform() -> None:
+    """Raise OSError if worker processes cannot run on this system."""
+    system = WITHOUT_WORKERS.get(sys.platform)
+    if system is not None:
+        wsl = "run d2ldrop in WSL, or " if sys.platform == "win32" else ""
+        raise OSError(
+            f"worker processes need Linux or macOS, and this is {system}: {wsl}"
+            "use d2ldrop.train in Python, which starts none"
+        )
 
 
 class Child:
@@ -29,11 +44,12 @@ class Child:
         process: the process; its stdin takes the job, and its stdout and stderr are its output.
 
     Raises:
-        OSError: the command cannot be started.
+        OSError: the command cannot be started, or this system has no worker processes.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start ``command``; its last argument is the descriptor for reports, which is added."""
+        check_platform()
         self._reports, writing_end = os.pipe()
         try:
             self.process = subprocess.Popen(

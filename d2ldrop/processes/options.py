@@ -12,6 +12,7 @@ from numbers import Real
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.devices import device_name
 from d2ldrop.core.machine import cores
+from d2ldrop.processes.child import check_platform
 from d2ldrop.processes.environment import EXECUTIONS, check_execution, worker_environment
 from d2ldrop.processes.interpreters import check_backends
 
@@ -33,6 +34,7 @@ class WorkerOptions:
     Raises:
         TypeError: a value of the wrong type.
         ValueError: a value out of range; the message names the field and the allowed values.
+        OSError: worker processes cannot run on this system.
     """
 
     device: str = "cpu"
@@ -42,7 +44,8 @@ class WorkerOptions:
     pythons: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check every field; "gpu" becomes "gpu:0"."""
+        """Check the system and every field; "gpu" becomes "gpu:0"."""
+        check_platform()
         object.__setattr__(self, "device", device_name(self.device))
         if self.threads is not None:
             object.__setattr__(self, "threads", _check_threads(self.threads))

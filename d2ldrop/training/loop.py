@@ -278,11 +278,13 @@ def _accuracy(logits: npt.NDArray[Any], labels: npt.NDArray[np.uint8]) -> float:
 
 
 def peak_rss_bytes() -> int:
-    """The most memory that this process has held so far, in bytes."""
+    """The most memory that this process has held so far, in bytes; 0 under Windows."""
     status = Path("/proc/self/status")
     if status.exists():  # getrusage would include the parent's memory before exec
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(fields["VmHWM"].split()[0]) * 1024
-    import resource
-
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: in bytes

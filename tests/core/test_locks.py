@@ -134,3 +134,18 @@ def test_processes_that_compete_for_a_folder_take_turns(tmp_path: Path) -> None:
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert counter.read_text() == "200"
+
+
+def test_a_lock_that_seals_its_file_works_without_the_owners_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under Windows, even the owner can write to the file only after the lock is released."""
+    monkeypatch.setattr("d2ldrop.core.locks.SEALED", True)
+    folder = tmp_path / "new"
+    with locked(folder):
+        (file,) = folder.iterdir()
+        assert file.read_text() == ""
+        refused = pytest.raises(FolderInUseError, match=r"in use by process .unknown id.: wait")
+        with refused, locked(folder):
+            pass
+    assert not folder.exists()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from d2ldrop.experiments.engine.jobs import ExperimentJob
@@ -71,6 +72,20 @@ def test_the_seeds_start_at_the_seed_of_the_recipe(tmp_path: Path) -> None:
     planned = plan("test-time", tmp_path, recipe=replace(SMALL, seed=7), seeds=3)
     assert planned.seeds == (7, 8, 9)
     assert [job.recipe.seed for job in planned.jobs().values()] == [7, 8, 9]
+
+
+def test_each_job_trains_its_arm_on_the_first_images(tmp_path: Path) -> None:
+    planned = plan("data-size", tmp_path, recipe=replace(SMALL, seed=7))
+    jobs = planned.jobs()
+    assert list(jobs) == [(arm.name, seed) for seed in (7, 8) for arm in planned.arms]
+    for arm in planned.arms:
+        images = planned.data.train_images[: arm.train_size]
+        for seed in (7, 8):
+            job = jobs[arm.name, seed]
+            assert job.recipe == replace(arm.recipe, seed=seed)
+            data = job.source.load()
+            assert data.sha256 == job.dataset_sha256
+            np.testing.assert_array_equal(data.train_images, images)
 
 
 def test_json_preserves_a_job_and_its_file_name_is_stable(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def plan_experiment(
         ValueError, TypeError: a bad argument, or the folder holds another experiment.
         ModuleNotFoundError: a framework is not installed.
         DataError: the images were not found, or a file is corrupt.
+        OSError: worker processes cannot run on this system.
     """
     experiment = find_experiment(name)
     # One thread per worker, so that the results do not depend on the number of simultaneous jobs.
