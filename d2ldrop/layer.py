@@ -60,7 +60,7 @@ def dropout_layer(
     array([ 0.,  0.,  4.,  0.,  8.,  0., 12.,  0.], dtype=float32)
     """
     # A compiler follows these lines. The search loads what tells it how to treat framework_layer.
-    name = _framework_of_type.get(type(X)) or _search(X)
+    name = _framework_of_type.get(type(X)) or find_framework(X)
     return cast("T", framework_layer(name, X, dropout, mask, seed, step, site))
 
 
@@ -100,8 +100,8 @@ def dropout_backward(
 _framework_of_type: dict[type, str] = {}
 
 
-def _search(X: object) -> str | None:
-    """The first loaded framework whose array ``X`` is.
+def find_framework(X: object) -> str | None:
+    """The name of the loaded framework whose array ``X`` is; None if there is none.
 
     Paddle rewrites the source of this function. It could not rewrite a loop that returns.
     """

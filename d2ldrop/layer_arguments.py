@@ -32,7 +32,8 @@ def resolve(
     """
     if type(dropout) is not float or not 0 <= dropout <= 1:
         dropout = check_probability(dropout, "dropout")
-    _refuse_layout(X)
+    if not isinstance(X, np.ndarray):
+        _refuse_layout(X)
     if "float" not in dtype_name(X):
         raise TypeError(
             f"X must have a floating-point dtype, got {dtype_name(X)}; "
@@ -90,10 +91,14 @@ def _shared_mask(X: Any, dropout: float, *, seed: int, step: int, site: int) -> 
     return dropout_mask([int(size) for size in sizes], dropout, seed=seed, step=step, site=site)
 
 
+_NUMPY_NAMES = {np.dtype(name): name for name in ("bool", "float16", "float32", "float64")}
+"""NumPy takes microseconds for the name of a dtype."""
+
+
 def dtype_name(X: Any) -> str:
     """The name of the dtype of ``X``, "float32" for torch.float32 for example."""
-    if isinstance(X.dtype, np.dtype):
-        return X.dtype.name  # its str would be ">f4" if it is big-endian
+    if isinstance(X, np.ndarray):
+        return _NUMPY_NAMES.get(X.dtype) or X.dtype.name  # str would give ">f4" if big-endian
     # Other dtypes' str ends in the name, "<dtype: 'float32'>" for example.
     return str(X.dtype).rstrip("'>").replace("'", ".").rpartition(".")[2]
 

@@ -213,6 +213,34 @@ def bfloat16_ones(name: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
     return paddle.ones(shape, "bfloat16"), lambda Y: Y.astype("float32").numpy()
 
 
+RATES = [*(percent / 100 for percent in range(1, 100)), 0.001, 0.999, 1 / 3, 0.9999]
+
+
+def test_float16_has_the_nearest_scale(backend: Module) -> None:
+    """The kept elements of ones are the float16 next to 1 / (1 - p): it is rounded only once."""
+    check_scales(ones(backend, (512,), "float16"), backend.to_numpy, np.float16)
+
+
+@pytest.mark.only("numpy", "torch", "tensorflow", "paddle")
+def test_bfloat16_has_the_nearest_scale(backend: Module, backend_name: str) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    check_scales(*bfloat16_ones(backend_name, (512,)), ml_dtypes.bfloat16)
+
+
+def check_scales(X: Any, to_numpy: Any, dtype: Any) -> None:
+    mask = np.ones(512, bool)
+    wrong = {}
+    for p in RATES:
+        expected = float(dtype(1 / (1 - p)))
+        fresh = to_numpy(dropout_layer(X, p)).astype(float)
+        seeded = to_numpy(dropout_layer(X, p, seed=1)).astype(float)
+        given = to_numpy(dropout_layer(X, p, mask=mask)).astype(float)
+        kept = np.concatenate([fresh[fresh != 0], seeded[seeded != 0], given])
+        if (kept != expected).any():
+            wrong[p] = (np.unique(kept), expected)
+    assert not wrong
+
+
 @pytest.mark.parametrize("shape", [(), (0,), (0, 3), (3, 0), (1,), (2, 3, 4, 5)])
 @pytest.mark.parametrize("dropout", [0, 0.5, 1])
 @pytest.mark.parametrize("fresh", [False, True])
@@ -288,6 +316,123 @@ def unusual_arrays(name: str) -> list[Any]:
         parameter = mx.gluon.Parameter("w", shape=(2, 8), init="ones")
         parameter.initialize()
         return [parameter.data()]
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("size", [4, 64])
+def test_the_memory_format_stays(backend: Module, size: int) -> None:
+    """As in torch.nn.functional.dropout; 64 is large enough for masks that NumPy scales."""
+    import torch
+
+    X = torch.rand(2, 3, size, size).to(memory_format=torch.channels_last)
+    mask = torch.rand(X.shape) < 0.5
+    selections: list[dict[str, Any]] = [{}, {"seed": 0}, {"mask": mask}, {"mask": mask.numpy()}]
+    for select in selections:
+        for p in (0.5, 1):
+            assert dropout_layer(X, p, **select).stride() == X.stride()
+    expected = mask.numpy() * X.numpy() * np.float32(2)
+    np.testing.assert_array_equal(dropout_layer(X, 0.5, mask=mask), expected)
+
+
+@pytest.mark.only("torch")
+def test_jagged_tensors_stay_jagged(backend: Module) -> None:
+    import torch
+
+    X: Any = torch.nested.nested_tensor([torch.ones(2, 3), torch.ones(4, 3)], layout=torch.jagged)
+    for p in (0, 0.5, 1):
+        Y = dropout_layer(X, p)
+        assert Y.layout == torch.jagged
+        assert (Y.shape, set(Y.values().unique().tolist()) <= {0, 1, 2}) == (X.shape, True)
+    mask = X > 2
+    assert not dropout_layer(X, 0.5, mask=mask).values().any()
+    with pytest.raises(ValueError, match="needs a known shape of X"):
+        dropout_layer(X, 0.5, seed=0)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR", "ignore:The PyTorch API of nested")
+@pytest.mark.filterwarnings("ignore:Please import `csr_matrix`")  # from MXNet
+def test_other_types_of_a_framework_get_advice(backend: Module, backend_name: str) -> None:
+    """What each error advises gives an array that the layer takes."""
+    for X, advice, converted in other_types(backend_name):
+        with pytest.raises(TypeError, match=advice):
+            dropout_layer(X, 0.5)
+        assert dropout_layer(converted(), 0.5, seed=0) is not None
+
+
+def other_types(name: str) -> list[tuple[Any, str, Any]]:
+    """Values that are not arrays, a part of the error's advice, and what follows the advice."""
+    eye = np.eye(4, dtype=np.float32)
+    if name == "numpy":
+        sparse = pytest.importorskip("scipy.sparse")
+        X = sparse.csr_array(eye)
+        return [
+            ([1.0, 2.0], r"numpy\.asarray\(X\)", lambda: np.asarray([1.0, 2.0])),
+            (X, r"X\.toarray\(\)", X.toarray),
+        ]
+    if name == "torch":
+        import torch
+
+        dense = torch.from_numpy(eye)
+        kinds = [dense.to_sparse(), dense.to_sparse_csr(), dense.to_mkldnn()]
+        nested = [torch.ones(2), torch.ones(3)]
+        return [
+            *((X, r"X\.to_dense\(\)", X.to_dense) for X in kinds),
+            (
+                torch.nested.nested_tensor(nested),
+                "layout=torch.jagged",
+                lambda: dropout_layer(
+                    torch.nested.nested_tensor(nested, layout=torch.jagged), 0.5
+                ).values(),
+            ),
+        ]
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        slices = tf.IndexedSlices(tf.ones((2, 3)), [0, 1], dense_shape=[2, 3])
+        ragged = tf.ragged.constant([[1.0, 2.0], [3.0]])
+        return [
+            (tf.sparse.from_dense(eye), "to_dense", lambda: tf.sparse.to_dense(tf.sparse.eye(4))),
+            (ragged, r"map_flat_values(.|\n)*to_tensor", ragged.to_tensor),
+            (
+                ragged,
+                "map_flat_values",
+                lambda: tf.ragged.map_flat_values(dropout_layer, ragged, 0.5).values,
+            ),
+            (slices, "convert_to_tensor", lambda: tf.convert_to_tensor(slices)),
+        ]
+    if name == "mxnet":
+        import mxnet as mx
+
+        nd = mx.nd.array(eye)
+        csr = nd.tostype("csr")
+        return [
+            (nd, r"X\.as_np_ndarray\(\)", nd.as_np_ndarray),
+            (csr, "tostype", lambda: csr.tostype("default").as_np_ndarray()),
+            (mx.sym.var("X"), "not hybridized", nd.as_np_ndarray),
+            (mx.sym.var("X").as_np_ndarray(), "not hybridized", nd.as_np_ndarray),
+        ]
+    import paddle
+
+    tensor: Any = paddle.to_tensor(eye)
+    sparse_kinds = [tensor.to_sparse_coo(2), tensor.to_sparse_csr()]
+    return [(X, r"X\.to_dense\(\)", X.to_dense) for X in sparse_kinds]
+
+
+@pytest.mark.only("mxnet")
+def test_a_block_that_is_not_hybridized_can_call_it(backend: Module) -> None:
+    """What the error inside a hybridized block advises."""
+    import mxnet as mx
+
+    class Layer(mx.gluon.HybridBlock):  # type: ignore[misc]  # mxnet's types are Any
+        def hybrid_forward(self, F: Any, x: Any) -> Any:
+            return dropout_layer(x, 0.5, seed=0)
+
+    block, X = Layer(), ones(backend, (2, 8))
+    expected = 2.0 * dropout_mask((2, 8), 0.5, seed=0)
+    np.testing.assert_array_equal(backend.to_numpy(block(X)), expected)
+    block.hybridize()
+    with pytest.raises(TypeError, match="got _Symbol; it has no values: call dropout_layer in a"):
+        block(X)
 
 
 def test_the_result_has_the_numpy_subclass_of_x() -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import pyplot as plt
 
-from d2ldrop.backend import backend_of
+from d2ldrop import loaded
 from d2ldrop.core.checks import check_positive
+from d2ldrop.layer import find_framework
 
 __all__ = [
     "get_fashion_mnist_labels",
@@ -132,11 +133,8 @@ def _vectors(values: Any) -> list[npt.NDArray[Any]]:
 
 def _to_numpy(x: Any) -> npt.NDArray[Any]:
     """Return the values of an array of any loaded framework, of a PIL image or of a number."""
-    try:
-        backend = backend_of(x)
-    except TypeError:  # not an array
-        return np.asarray(x)
-    return backend.to_numpy(x)
+    name = find_framework(x)
+    return np.asarray(x) if name is None else getattr(loaded, name).backend.to_numpy(x)
 
 
 def get_fashion_mnist_labels(labels: Iterable[Any]) -> list[str]:
