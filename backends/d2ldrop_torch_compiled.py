@@ -4,6 +4,7 @@ To a compiler, the drawing of a shared mask is one opaque operation. The rest of
 PyTorch's own operations, which a compiler can fuse.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,24 +43,21 @@ def traced_layer(
 def draw(X: Array, dropout: float, *, seed: int, step: int, site: int) -> Array:
     """The shared mask of X's shape. PyTorch's integers have 63 bits: each word becomes two."""
     words = [part for word in (seed, step, site) for part in (word // HALF, word % HALF)]
-    return shared_mask(X, dropout, words)
+    return shared_mask(X.shape, dropout, words, X.device)
 
 
 @torch.library.custom_op("d2ldrop::shared_mask", mutates_args=())
-def shared_mask(X: Array, dropout: float, words: list[int]) -> Array:
-    """The shared mask of X's shape, booleans on X's device."""
+def shared_mask(
+    shape: Sequence[int], dropout: float, words: Sequence[int], device: torch.device
+) -> Array:
+    """The shared mask: booleans of ``shape`` on ``device``."""
     seed, step, site = (
         high * HALF + low for high, low in zip(words[::2], words[1::2], strict=True)
     )
-    mask = d2ldrop.dropout_mask(X.shape, dropout, seed=seed, step=step, site=site)
-    return torch.from_numpy(mask).to(X.device)
+    mask = d2ldrop.dropout_mask(shape, dropout, seed=seed, step=step, site=site)
+    return torch.from_numpy(mask).to(device)
 
 
 @shared_mask.register_fake
-def _(X: Array, dropout: float, words: list[int]) -> Array:
-    return torch.empty(X.shape, dtype=torch.bool, device=X.device)
-
-
-@shared_mask.register_vmap
-def _(info: Any, in_dims: Any, X: Array, dropout: float, words: list[int]) -> tuple[Array, None]:
-    return shared_mask(X.select(in_dims[0], 0), dropout, words), None  # one mask for all
+def _(shape: Sequence[int], dropout: float, words: Sequence[int], device: torch.device) -> Array:
+    return torch.empty(shape, dtype=torch.bool, device=device)

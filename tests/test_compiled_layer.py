@@ -86,6 +86,7 @@ def test_torch_compile(backend: Module, dtype: str) -> None:
                 assert_same(gradients[0], gradients[1], dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.only("torch")
 def test_torch_compile_with_inductor(backend: Module) -> None:
     """The default compiler, which needs a C++ compiler; it fuses the layer's operations."""
@@ -165,13 +166,24 @@ def test_torch_graphs(backend: Module, select: dict[str, int]) -> None:
 
 
 @pytest.mark.only("torch")
-def test_torch_vmap_has_one_shared_mask_for_all_examples(backend: Module) -> None:
+def test_torch_func(backend: Module) -> None:
+    """All examples of ``vmap`` have one shared mask; ``grad`` has the layer's mask."""
     import torch
 
-    layer = torch.func.vmap(lambda x: dropout_layer(x, 0.5, seed=0))
-    expected = torch.ones(8, 1) * dropout_layer(torch.ones(16), 0.5, seed=0)
-    for compiled in (layer, torch.compile(layer, backend="eager")):
-        assert torch.equal(compiled(torch.ones(8, 16)), expected)
+    def layer(x: Any) -> Any:
+        return dropout_layer(x, 0.5, seed=0)
+
+    one = layer(torch.ones(16))
+    for function, expected in (
+        (torch.func.vmap(layer), torch.ones(8, 1) * one),
+        (
+            torch.func.vmap(layer, in_dims=1, out_dims=1),
+            layer(torch.ones(8))[:, None].expand(8, 16),
+        ),
+        (torch.func.grad(lambda x: layer(x).sum()), layer(torch.ones(8, 16))),
+    ):
+        for compiled in (function, torch.compile(function, backend="eager", fullgraph=True)):
+            assert torch.equal(compiled(torch.ones(8, 16)), expected)
 
 
 @pytest.mark.only("torch")
@@ -179,7 +191,7 @@ def test_the_custom_operation_is_valid(backend: Module) -> None:
     import d2ldrop_torch_compiled
     import torch
 
-    arguments = (torch.ones(8, 16), 0.3, [0, 7, 0, 0, 0, 1])
+    arguments = ((8, 16), 0.3, [0, 7, 0, 0, 0, 1], torch.device("cpu"))
     torch.library.opcheck(d2ldrop_torch_compiled.shared_mask, arguments)
 
 
