@@ -403,7 +403,7 @@ def other_types(name: str) -> list[tuple[Any, str, Any]]:
     if name == "mxnet":
         import mxnet as mx
 
-        nd = mx.nd.array(eye)
+        nd: Any = mx.nd.array(eye)
         csr = nd.tostype("csr")
         return [
             (nd, r"X\.as_np_ndarray\(\)", nd.as_np_ndarray),
