@@ -13,17 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from d2ldrop.comparison.kept_results import KeptResults, versions_of_checks
-from d2ldrop.comparison.lockstep import (
-    Check,
-    Lockstep,
-    diverged_unlike_numpy,
-    first_steps_job,
-    plan_checks,
-    reference_job,
-)
+from d2ldrop.comparison.lockstep import Check, Lockstep, plan_checks
+from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
 from d2ldrop.comparison.request import OnVariantEvent, Request, ignore_event
-from d2ldrop.comparison.rows import row_of_failure, row_of_run
+from d2ldrop.comparison.rows import diverged_unlike_numpy, row_of_failure, row_of_run
 from d2ldrop.comparison.settings import not_applied, settle
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine

@@ -1,0 +1,155 @@
+"""Checks of a backend's functions whose faults training in lockstep does not show.
+
+Lockstep checks use neither ``dropout_layer`` with a boolean mask nor fresh masks, ``cross_entropy``
+only inside ``train_step``, and concise versions without dropout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from d2ldrop.backend import Backend
+from d2ldrop.core.randomness import dropout_mask, normal_noise
+from d2ldrop.core.recipe import NUM_INPUTS, NUM_OUTPUTS
+from d2ldrop.training.short_training import short_recipe, short_weights
+
+SHAPE = (512, 512)
+RATE = 0.3
+"""A probability that float32 cannot hold, and not 0.5: 1 - p differs from p."""
+FALSE_ALARM = 1e-9
+"""The largest probability that a correct generator is called wrong."""
+ROUNDING = 8
+"""The largest relative error of ``mask * X / (1 - p)``, in units of the dtype's precision."""
+
+
+def layer_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
+    """What is wrong with ``dropout_layer``, ``manual_seed`` and ``cross_entropy``; empty if all
+    is right.
+
+    It seeds the framework's generator.
+
+    Args:
+        backend: the framework's module.
+        device: "cpu" or "gpu:N".
+    """
+    faults = list(_loss_faults(backend, device))
+    for dtype in ("float64", "float32"):
+        X = normal_noise(SHAPE, seed=0).astype(dtype)  # no element is 0
+        faults += [*_given_mask_faults(backend, X, device), *_fresh_mask_faults(backend, X, device)]
+        if faults:
+            break  # float32 has the same
+    return faults
+
+
+def concise_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
+    """What is wrong with the dropout of the concise version; empty if all is right.
+
+    Args:
+        backend: the framework's module; it has a concise version.
+        device: "cpu" or "gpu:N".
+    """
+    recipe = short_recipe(0, "scratch")
+    weights = list(short_weights(recipe).values())
+    images, y = normal_noise((20, NUM_INPUTS), seed=0), np.arange(20) % NUM_OUTPUTS
+    net, trainer = backend.concise_mlp(weights, recipe.dropout, recipe.lr, "dropout", device)
+    X = backend.from_numpy(images, device)
+    expected = _logits(weights, images)
+    predicted = np.array(backend.to_numpy(backend.concise_predict(net, X)))
+    _, trained = backend.concise_step(net, trainer, X, backend.from_numpy(y, device))
+    faults = []
+    if not np.allclose(predicted, expected, rtol=1e-10, atol=1e-10):
+        error = np.max(np.abs(predicted - expected))
+        faults.append(f"concise_predict differs by {error:.2g} from logits without dropout")
+    if np.allclose(backend.to_numpy(trained), expected, rtol=1e-4, atol=1e-4):
+        faults.append("concise_step trains without dropout")
+    return faults
+
+
+def _logits(weights: Sequence[npt.NDArray[Any]], X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The logits (n, 10) of images X (n, 784), without noise."""
+    W1, b1, W2, b2, W3, b3 = weights
+    H = np.maximum(np.maximum(X @ W1 + b1, 0) @ W2 + b2, 0)
+    logits: npt.NDArray[Any] = H @ W3 + b3
+    return logits
+
+
+def may_be_rate(dropped: int, n: int, p: float) -> bool:
+    """Whether a generator with probability p may drop ``dropped`` of n elements.
+
+    It is False with probability FALSE_ALARM at most, by Chernoff's bound: the fraction q of dropped
+    elements has ``n KL(q, p) > log(2 / FALSE_ALARM)`` with this probability at most. KL is the
+    Kullback-Leibler divergence of two Bernoulli distributions (Hoeffding, 1963, theorem 1).
+
+    >>> may_be_rate(30_500, 100_000, 0.3), may_be_rate(31_000, 100_000, 0.3)
+    (True, False)
+    """
+    q = dropped / n
+    divergence = sum(a * math.log(a / b) for a, b in ((q, p), (1 - q, 1 - p)) if a > 0)
+    return n * divergence <= math.log(2 / FALSE_ALARM)
+
+
+def _given_mask_faults(backend: Backend[Any], X: npt.NDArray[Any], device: str) -> Iterator[str]:
+    """Faults of ``dropout_layer`` with a boolean mask, and at the rates 0 and 1."""
+    mask = dropout_mask(X.shape, RATE, seed=0)
+    on_device = backend.from_numpy(X, device), backend.from_numpy(mask, device)
+    for p, expected in ((RATE, mask * X / (1 - RATE)), (0.0, X), (1.0, 0 * X)):
+        Y = backend.to_numpy(backend.dropout_layer(on_device[0], p, mask=on_device[1]))
+        if (fault := _differs(Y, expected)) is not None:
+            yield f"dropout_layer(X, {p:g}, mask=mask) of {X.dtype} {fault}"
+            return
+
+
+def _fresh_mask_faults(backend: Backend[Any], X: npt.NDArray[Any], device: str) -> Iterator[str]:
+    """Faults of fresh masks and of ``manual_seed``."""
+    on_device = backend.from_numpy(X, device)
+
+    def draw() -> npt.NDArray[Any]:
+        return np.array(backend.to_numpy(backend.dropout_layer(on_device, RATE)))
+
+    backend.manual_seed(1)
+    first, second = draw(), draw()
+    backend.manual_seed(1)
+    again = draw()
+    backend.manual_seed(2)
+    other = draw()
+    layer = f"dropout_layer(X, {RATE:g}) of {X.dtype}"
+    for Y in (first, second):
+        if (fault := _differs(Y, (Y != 0) * X / (1 - RATE))) is not None:
+            yield f"{layer} {fault} where it keeps X"
+            return
+    dropped = int((first == 0).sum() + (second == 0).sum())
+    if not may_be_rate(dropped, 2 * X.size, RATE):
+        yield f"{layer} drops {dropped / (2 * X.size):.4f} of the elements"
+    if not np.array_equal(first, again):
+        yield f"{layer} draws another mask after the same manual_seed"
+    if np.array_equal(first, other):
+        yield f"{layer} draws the same mask after another manual_seed"
+    if np.array_equal(first, second):
+        yield f"{layer} draws the same mask twice"
+
+
+def _loss_faults(backend: Backend[Any], device: str) -> Iterator[str]:
+    """Faults of ``cross_entropy``."""
+    logits, y = 3 * normal_noise((20, 10), seed=0), np.arange(20) % 10
+    expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(20), y])
+    on_device = backend.from_numpy(logits, device), backend.from_numpy(y, device)
+    loss = backend.to_numpy(backend.cross_entropy(*on_device))
+    if (fault := _differs(loss, np.array(expected))) is not None:
+        yield f"cross_entropy {fault}"
+
+
+def _differs(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> str | None:
+    """How ``found`` differs from what is right by more than rounding; None if it does not."""
+    found = np.asarray(found)
+    if (found.dtype, found.shape) != (expected.dtype, expected.shape):
+        return f"gives {found.dtype} of shape {found.shape}"
+    error = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    limit = ROUNDING * np.finfo(expected.dtype).eps * np.abs(expected)
+    if (error <= limit).all():  # False for NaN
+        return None
+    return f"is wrong by {np.max(error):.2g}"

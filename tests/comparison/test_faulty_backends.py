@@ -1,0 +1,327 @@
+"""Each fault in a working backend is found by the checks of a comparison, and named.
+
+The backends are copies of NumPy's with one changed function. The jobs run in this process.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from d2ldrop import Recipe, get_backend, load_data
+from d2ldrop.backend import GROUP
+from d2ldrop.comparison.lockstep import Check, Lockstep, plan_checks
+from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
+from d2ldrop.comparison.plan import Variant
+from d2ldrop.core.entry_points import modules_of
+from d2ldrop.core.noise import LayerNoise
+from d2ldrop.processes.shared_data import SharedData, shared_data
+
+numpy: Any = get_backend("numpy")
+RECIPE = Recipe(num_hiddens=(16, 16), batch_size=64, dtype="float64")
+STEPS = 6
+Fault = dict[str, Callable[..., Any]]
+
+
+def step(
+    before: Callable[..., Any] = lambda *arguments: arguments,
+    after: Callable[..., Any] = lambda result, *_: result,
+) -> Fault:
+    """``train_step`` with other arguments or another result."""
+
+    def train_step(*arguments: Any) -> Any:
+        start = [param.copy() for param in arguments[0]]
+        return after(numpy.train_step(*before(*arguments)), start, *arguments[1:])
+
+    return {"train_step": train_step}
+
+
+def layer(faulty: Callable[..., Any]) -> Fault:
+    """Another ``dropout_layer``; ``faulty`` takes X, p and a mask (or None)."""
+
+    def dropout_layer(X: Any, dropout: float, *, mask: Any = None) -> Any:
+        return faulty(X, dropout, mask)
+
+    return {"dropout_layer": dropout_layer}
+
+
+def draw(X: Any, p: float) -> Any:
+    return numpy.generator.random(X.shape) >= p
+
+
+def rounded(value: float) -> float:
+    return float(np.float32(value))
+
+
+def decay_biases(result: Any, start: Any, X: Any, y: Any, lr: float, noise: Any, wd: float) -> Any:
+    for param, old in zip(result[0][1::2], start[1::2], strict=True):
+        param -= lr * wd * old
+    return result
+
+
+def clip_rows(params: Any, max_norm: float) -> Any:
+    for W in params[::2]:
+        W /= np.maximum(np.linalg.norm(W, axis=1, keepdims=True) / max_norm, 1)
+    return params
+
+
+def frozen_biases(result: Any, start: Any, *_: Any) -> Any:
+    for param, old in zip(result[0][1::2], start[1::2], strict=True):
+        param[:] = old
+    return result
+
+
+def predict_with_noise(params: Any, X: Any) -> Any:
+    return numpy.mlp(params, X, (LayerNoise(0.2), LayerNoise(0.5)))
+
+
+ONE_MASK = np.random.default_rng(0).random((512, 512))
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "loss times lr": (
+        step(after=lambda result, _, X, y, lr, *__: (result[0], lr * result[1], result[2])),
+        r"^differs first at step 1 in the loss by 1\.2",
+    ),
+    "noise in predict": (
+        {"predict": predict_with_noise},
+        r"^differs in the predictions on test images by 0\.0",
+    ),
+    "logits of after the step": (
+        step(
+            after=lambda result, _, X, y, lr, noise, *__: (
+                *result[:2],
+                numpy.mlp(result[0], X, noise),
+            )
+        ),
+        r"^differs first at step 1 in the logits by 0\.\d+$",
+    ),
+    "inverted fresh mask": (
+        layer(
+            lambda X, p, mask: numpy.dropout_layer(X, p, mask=~draw(X, p) if mask is None else mask)
+        ),
+        r"^dropout_layer\(X, 0\.3\) of float64 drops 0\.69\d+ of the elements$",
+    ),
+    "boolean mask scaled by p": (
+        layer(
+            lambda X, p, mask: (
+                numpy.dropout_layer(X, p) if mask is None or p in (0, 1) else mask * X / p
+            )
+        ),
+        r"^dropout_layer\(X, 0\.3, mask=mask\) of float64 is wrong by 8\.1$",
+    ),
+    "manual_seed ignored": (
+        {"manual_seed": lambda seed: None},
+        r"float64 draws another mask after the same manual_seed$",
+    ),
+    "decayed biases": (
+        step(after=decay_biases),
+        r"^differs first at step 1 in b\d by 0\.0\d+ in a short training with lr 0\.1, "
+        r"weight decay 0\.3 and max-norm 0\.4$",
+    ),
+    "clipped axis": (
+        {"clip_norms": clip_rows},
+        r"^differs first at step 1 in W\d by 0\.\d+ in a short training",
+    ),
+    "float32 lr": (
+        step(lambda params, X, y, lr, *rest: (params, X, y, rounded(lr), *rest)),
+        r"^differs first at step 1 in [Wb]\d by \d.\de-\d+ \(float32\?\) in a short training",
+    ),
+    "masks of the sites swapped": (
+        step(lambda params, X, y, lr, noise, wd: (params, X, y, lr, noise[::-1], wd)),
+        r"^differs first at step 1 in the logits by",
+    ),
+    "sum of the losses": (
+        step(
+            lambda params, X, y, lr, *rest: (params, X, y, lr * len(X), *rest),
+            lambda result, _, X, *__: (result[0], len(X) * result[1], result[2]),
+        ),
+        r"^differs first at step 1 in the loss by 1\.5e\+02",
+    ),
+    "weight decay ignored": (
+        step(lambda params, X, y, lr, noise, wd: (params, X, y, lr, noise, 0)),
+        r"^differs first at step 1 in W\d by 0\.0\d+ in a short training",
+    ),
+    "float32 weight decay": (
+        step(lambda params, X, y, lr, noise, wd: (params, X, y, lr, noise, rounded(wd))),
+        r"^differs first at step 1 in W\d by \S+e-\d+ .*in a short training",
+    ),
+    "max-norm ignored": (
+        {"clip_norms": lambda params, max_norm: params},
+        r"^differs first at step 1 in W\d by \S+ in a short training",
+    ),
+    "float32 max-norm": (
+        {"clip_norms": lambda params, max_norm: numpy.clip_norms(params, rounded(max_norm))},
+        r"^differs first at step 1 in W\d by \S+ \(float32\?\) in a short training",
+    ),
+    "smaller batch divided by the batch size": (
+        step(
+            lambda params, X, y, lr, *rest: (
+                params,
+                X,
+                y,
+                lr * len(X) / (len(X) + len(X) % 32),
+                *rest,
+            )
+        ),
+        r"^differs first at step 6 in the loss by",  # step 5 has the smaller batch
+    ),
+    "biases are not trained": (
+        step(after=frozen_biases),
+        r"^differs first at step 1 in b3 by 0\.",
+    ),
+    "float32 weights": (
+        step(
+            after=lambda result, *_: ([p.astype("f4").astype("f8") for p in result[0]], *result[1:])
+        ),
+        r"^differs first at step 1 in [Wb]\d by \S+e-\d+ \(float32\?\)$",
+    ),
+    "float32 predictions": (
+        {"predict": lambda params, X: numpy.predict(params, X).astype("f4").astype("f8")},
+        r"^differs in the predictions on test images by \S+e-\d+ \(float32\?\)$",
+    ),
+    "no noise in training": (
+        step(lambda params, X, y, lr, noise, wd: (params, X, y, lr, (LayerNoise(),) * 2, wd)),
+        r"^differs first at step 1 in the logits by",
+    ),
+    "a rate of 0.31 for 0.3": (
+        layer(
+            lambda X, p, mask: (
+                numpy.dropout_layer(X, p, mask=mask)
+                if mask is not None
+                else draw(X, p + 0.01) * X / (1 - p)
+            )
+        ),
+        r"^dropout_layer\(X, 0\.3\) of float64 drops 0\.3\d+ of the elements",
+    ),
+    "one fresh mask for ever": (
+        layer(
+            lambda X, p, mask: numpy.dropout_layer(
+                X, p, mask=ONE_MASK >= p if mask is None else mask
+            )
+        ),
+        r"draws the same mask after another manual_seed; .* draws the same mask twice",
+    ),
+    "float32 becomes float64": (
+        layer(lambda X, p, mask: numpy.dropout_layer(X, p, mask=mask).astype("f8")),
+        r"of float32 gives float64 of shape \(512, 512\)",
+    ),
+    "float32 scale of a boolean mask": (
+        layer(
+            lambda X, p, mask: (
+                numpy.dropout_layer(X, p)
+                if mask is None or p in (0, 1)
+                else mask * X * rounded(1 / (1 - p))
+            )
+        ),
+        r"^dropout_layer\(X, 0\.3, mask=mask\) of float64 is wrong by \S+e-0\d$",
+    ),
+    "nothing drops at a rate of 1": (
+        layer(lambda X, p, mask: X if p == 1 else numpy.dropout_layer(X, p, mask=mask)),
+        r"^dropout_layer\(X, 1, mask=mask\) of float64 is wrong by",
+    ),
+    "cross_entropy sums": (
+        {"cross_entropy": lambda logits, y: numpy.cross_entropy(logits, y) * len(y)},
+        r"^cross_entropy is wrong by [\d.]+$",
+    ),
+}
+CONCISE_FAULTS: dict[str, tuple[Fault, str]] = {
+    "float32 lr": (
+        {
+            "concise_mlp": lambda arrays, dropout, lr, *rest: numpy.concise_mlp(
+                arrays, dropout, rounded(lr), *rest
+            )
+        },
+        r"^differs first at step 1 in [Wb]\d by \S+ \(float32\?\) in a short training with lr 0\.1$",
+    ),
+    "dropout in concise_predict": (
+        {"concise_predict": lambda net, X: net.forward(X, training=True)},
+        r"^concise_predict differs by \S+ from logits without dropout$",
+    ),
+    "no dropout": (
+        {"concise_mlp": lambda arrays, dropout, *rest: numpy.concise_mlp(arrays, (0, 0), *rest)},
+        r"^concise_step trains without dropout$",
+    ),
+    "logits in float32": (
+        {"concise_predict": lambda net, X: numpy.concise_predict(net, X).astype("f4").astype("f8")},
+        r"^differs in the predictions on test images by \S+ \(float32\?\); concise_predict differs",
+    ),
+}
+
+
+@dataclass
+class Checks:
+    """The checks of a comparison, after NumPy's steps."""
+
+    shared: SharedData
+    folder: Path
+    checks: list[Check]
+    found: list[Lockstep]
+
+    def measure(
+        self, monkeypatch: pytest.MonkeyPatch, fault: Fault, implementation: str
+    ) -> tuple[bool, str | None]:
+        """Whether a backend with the fault is in lockstep, and where it differs first."""
+        module = ModuleType("fake_faulty")
+        vars(module).update({**vars(numpy), **fault})
+        monkeypatch.setitem(sys.modules, "faulty", ModuleType("faulty"))
+        monkeypatch.setitem(sys.modules, "fake_faulty", module)
+        entry = EntryPoint("faulty", "fake_faulty", GROUP)
+        monkeypatch.setitem(modules_of(GROUP), "faulty", entry)
+        variant = Variant("faulty", implementation)
+        first_steps_job(variant, self.checks, self.shared, self.folder, "cpu").run(ignore)
+        (number,) = (i for i, check in enumerate(self.checks) if variant in check.variants)
+        found = self.found[number]
+        self.checks[number].measure(found, self.folder, variant, Path(), None)
+        return found.holds(variant.name), found.differs_first[variant.name]
+
+
+def ignore(*_: object, **__: object) -> None:
+    """Take a report, and do nothing."""
+
+
+@pytest.fixture(scope="module")
+def checks(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("checks")
+    variants = [Variant("faulty"), Variant("faulty", "concise")]
+    planned = plan_checks(RECIPE, variants, STEPS, STEPS)[:2]
+    with shared_data(load_data("stand-in", train_size=300, test_size=50)) as shared:
+        reference_job(planned, shared, folder).run(ignore)
+        yield Checks(shared, folder, planned, [one.measure_yardstick(folder) for one in planned])
+
+
+@pytest.mark.parametrize("implementation", ["scratch", "concise"])
+def test_a_copy_of_numpy_is_in_lockstep(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch, implementation: str
+) -> None:
+    assert checks.measure(monkeypatch, {}, implementation) == (True, None)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_and_named(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fault, expected = FAULTS[name]
+    holds, where = checks.measure(monkeypatch, fault, "scratch")
+    assert not holds
+    assert where
+    assert re.search(expected, where), where
+
+
+@pytest.mark.parametrize("name", CONCISE_FAULTS)
+def test_a_fault_of_a_concise_version_is_found_and_named(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fault, expected = CONCISE_FAULTS[name]
+    holds, where = checks.measure(monkeypatch, fault, "concise")
+    assert not holds
+    assert where
+    assert re.search(expected, where), where
