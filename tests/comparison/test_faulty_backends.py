@@ -6,6 +6,7 @@ The backends are copies of NumPy's with one changed function. The jobs run in th
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,20 +17,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
-from d2ldrop import Recipe, get_backend, load_data
+from d2ldrop import Recipe, get_backend, load_data, train
 from d2ldrop.backend import GROUP
 from d2ldrop.comparison.lockstep import Check, Lockstep, plan_checks
 from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.entry_points import modules_of
 from d2ldrop.core.noise import LayerNoise
+from d2ldrop.processes import jobs
 from d2ldrop.processes.shared_data import SharedData, shared_data
+from d2ldrop.training.folder import RunFolder
+from tests.comparison.test_runner import COMPARE, SMALL
+from tests.fakes import BODIES, install
 
 numpy: Any = get_backend("numpy")
-RECIPE = Recipe(num_hiddens=(16, 16), batch_size=64, dtype="float64")
+RECIPE = Recipe(num_epochs=2, num_hiddens=(16, 16), batch_size=64, dtype="float64")
 STEPS = 6
+EPOCH = 5
 Fault = dict[str, Callable[..., Any]]
 
 
@@ -85,7 +90,7 @@ def predict_with_noise(params: Any, X: Any) -> Any:
     return numpy.mlp(params, X, (LayerNoise(0.2), LayerNoise(0.5)))
 
 
-ONE_MASK = np.random.default_rng(0).random((512, 512))
+DRAWN = np.random.default_rng(0).random((512, 512))
 FAULTS: dict[str, tuple[Fault, str]] = {
     "loss times lr": (
         step(after=lambda result, _, X, y, lr, *__: (result[0], lr * result[1], result[2])),
@@ -204,9 +209,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "one fresh mask for ever": (
         layer(
-            lambda X, p, mask: numpy.dropout_layer(
-                X, p, mask=ONE_MASK >= p if mask is None else mask
-            )
+            lambda X, p, mask: numpy.dropout_layer(X, p, mask=p <= DRAWN if mask is None else mask)
         ),
         r"draws the same mask after another manual_seed; .* draws the same mask twice",
     ),
@@ -240,7 +243,7 @@ CONCISE_FAULTS: dict[str, tuple[Fault, str]] = {
                 arrays, dropout, rounded(lr), *rest
             )
         },
-        r"^differs first at step 1 in [Wb]\d by \S+ \(float32\?\) in a short training with lr 0\.1$",
+        r"^differs first at step 1 in b3 by \S+ \(float32\?\) in a short training with lr 0\.1$",
     ),
     "dropout in concise_predict": (
         {"concise_predict": lambda net, X: net.forward(X, training=True)},
@@ -255,6 +258,19 @@ CONCISE_FAULTS: dict[str, tuple[Fault, str]] = {
         r"^differs in the predictions on test images by \S+ \(float32\?\); concise_predict differs",
     ),
 }
+WHOLE_RUN_FAULTS: dict[str, tuple[Fault, str]] = {
+    "loss times lr": (FAULTS["loss times lr"][0], r"^differs first at step 1 in the loss by 1\.2$"),
+    "other classes": (
+        {"predict": lambda params, X: -numpy.predict(params, X)},
+        r"^differs in the test accuracy by 0\.\d+$",
+    ),
+    "float32 lr in the last steps": (
+        step(
+            lambda params, X, y, lr, *rest: (params, X, y, lr * (1 + 3e-8 * (len(X) < 64)), *rest)
+        ),
+        r"^differs first at step 5 in [Wb]\d|^differs first at step 6 in the loss by",
+    ),
+}
 
 
 @dataclass
@@ -266,22 +282,37 @@ class Checks:
     checks: list[Check]
     found: list[Lockstep]
 
-    def measure(
+    def first_steps(
         self, monkeypatch: pytest.MonkeyPatch, fault: Fault, implementation: str
     ) -> tuple[bool, str | None]:
-        """Whether a backend with the fault is in lockstep, and where it differs first."""
-        module = ModuleType("fake_faulty")
-        vars(module).update({**vars(numpy), **fault})
-        monkeypatch.setitem(sys.modules, "faulty", ModuleType("faulty"))
-        monkeypatch.setitem(sys.modules, "fake_faulty", module)
-        entry = EntryPoint("faulty", "fake_faulty", GROUP)
-        monkeypatch.setitem(modules_of(GROUP), "faulty", entry)
+        """Whether the first steps of a backend are in lockstep, and where they differ first."""
+        register(monkeypatch, fault)
         variant = Variant("faulty", implementation)
         first_steps_job(variant, self.checks, self.shared, self.folder, "cpu").run(ignore)
-        (number,) = (i for i, check in enumerate(self.checks) if variant in check.variants)
+        return self._result(("scratch", "concise").index(implementation), variant, Path())
+
+    def whole_run(
+        self, monkeypatch: pytest.MonkeyPatch, fault: Fault, folder: Path
+    ) -> tuple[bool, str | None]:
+        """The same of a whole run in ``folder``."""
+        register(monkeypatch, fault)
+        train("faulty", RECIPE, data=self.shared.load(), folder=folder)
+        return self._result(2, Variant("faulty"), RunFolder(folder).weights)
+
+    def _result(self, number: int, variant: Variant, trained: Path) -> tuple[bool, str | None]:
         found = self.found[number]
-        self.checks[number].measure(found, self.folder, variant, Path(), None)
+        self.checks[number].measure(found, self.folder, variant, trained, None)
         return found.holds(variant.name), found.differs_first[variant.name]
+
+
+def register(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+    """Register a copy of NumPy's backend with the fault, as "faulty"."""
+    module = ModuleType("fake_faulty")
+    vars(module).update({**vars(numpy), **fault})
+    monkeypatch.setitem(sys.modules, "faulty", ModuleType("faulty"))
+    monkeypatch.setitem(sys.modules, "fake_faulty", module)
+    entry = EntryPoint("faulty", "fake_faulty", GROUP)
+    monkeypatch.setitem(modules_of(GROUP), "faulty", entry)
 
 
 def ignore(*_: object, **__: object) -> None:
@@ -292,17 +323,18 @@ def ignore(*_: object, **__: object) -> None:
 def checks(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("checks")
     variants = [Variant("faulty"), Variant("faulty", "concise")]
-    planned = plan_checks(RECIPE, variants, STEPS, STEPS)[:2]
+    planned = plan_checks(RECIPE, variants, STEPS, RECIPE.num_epochs * EPOCH)
     with shared_data(load_data("stand-in", train_size=300, test_size=50)) as shared:
         reference_job(planned, shared, folder).run(ignore)
         yield Checks(shared, folder, planned, [one.measure_yardstick(folder) for one in planned])
 
 
-@pytest.mark.parametrize("implementation", ["scratch", "concise"])
 def test_a_copy_of_numpy_is_in_lockstep(
-    checks: Checks, monkeypatch: pytest.MonkeyPatch, implementation: str
+    checks: Checks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert checks.measure(monkeypatch, {}, implementation) == (True, None)
+    assert checks.first_steps(monkeypatch, {}, "scratch") == (True, None)
+    assert checks.first_steps(monkeypatch, {}, "concise") == (True, None)
+    assert checks.whole_run(monkeypatch, {}, tmp_path) == (True, None)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -310,7 +342,7 @@ def test_a_fault_is_found_and_named(
     checks: Checks, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     fault, expected = FAULTS[name]
-    holds, where = checks.measure(monkeypatch, fault, "scratch")
+    holds, where = checks.first_steps(monkeypatch, fault, "scratch")
     assert not holds
     assert where
     assert re.search(expected, where), where
@@ -321,7 +353,64 @@ def test_a_fault_of_a_concise_version_is_found_and_named(
     checks: Checks, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     fault, expected = CONCISE_FAULTS[name]
-    holds, where = checks.measure(monkeypatch, fault, "concise")
+    holds, where = checks.first_steps(monkeypatch, fault, "concise")
     assert not holds
     assert where
     assert re.search(expected, where), where
+
+
+@pytest.mark.parametrize("name", WHOLE_RUN_FAULTS)
+def test_a_whole_run_is_compared_in_its_losses_and_its_test_accuracy(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    fault, expected = WHOLE_RUN_FAULTS[name]
+    holds, where = checks.whole_run(monkeypatch, fault, tmp_path)
+    assert not holds
+    assert where
+    assert re.search(expected, where), where
+
+
+def test_a_worker_that_ignores_the_nudge_is_an_error(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(jobs, "nudged", lambda weights, *_: weights)
+    (check,) = checks.checks[:1]
+    reference_job([check], checks.shared, tmp_path).run(ignore)
+    with pytest.raises(ValueError, match="nudge of the initial weights has changed no weight"):
+        check.measure_yardstick(tmp_path)
+
+
+BODIES_WITH_FAULTS = {
+    "noisy": """
+from d2ldrop.core.noise import LayerNoise
+def predict(params, X):
+    return d2ldrop_numpy.mlp(params, X, (LayerNoise(0.2), LayerNoise(0.5)))
+""",
+    "coarse": """
+def train_step(params, X, y, lr, *args):
+    return d2ldrop_numpy.train_step(params, X, y, float(np.float32(lr)), *args)
+""",
+}
+
+
+def test_the_table_says_where_a_backend_differs_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, body in BODIES_WITH_FAULTS.items():
+        monkeypatch.setitem(BODIES, name, body)
+    env = install(tmp_path / "site", "honest", *BODIES_WITH_FAULTS)
+    out = subprocess.run(
+        [*COMPARE, *SMALL, "--quiet", "honest", *BODIES_WITH_FAULTS],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert out.returncode == 1, out.stderr
+    text = " ".join(out.stdout.split())
+    assert "NOT in lockstep: noisy, coarse: largest" in text
+    assert re.search(r"noisy differs in the predictions on test images by [\d.e-]+\. ", text)
+    assert re.search(
+        r"coarse differs first at step 1 in b3 by [\d.]+e-\d+ \(float32\?\) in a short training "
+        r"with lr 0\.1, weight decay 0\.3 and max-norm 0\.4\. ",
+        text,
+    )
+    assert "honest differs" not in text
+    assert len(re.findall(r"(noisy|coarse) .* APART", out.stdout)) == 2
