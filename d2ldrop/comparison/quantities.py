@@ -140,7 +140,7 @@ class Reference:
     def _limit(self, name: str, yardstick: float, size: float) -> float:
         """The largest difference that counts as in lockstep; ``size``: of NumPy's numbers."""
         if name == "right":
-            return yardstick + TIES / len(self.plain["right"])
+            return yardstick + (TIES + 0.5) / len(self.plain["right"])  # 0.5: for rounding
         size = max(1.0, size)
         largest = LIMIT if name == "weights" else LIMIT_OF_OTHERS
         return min(FACTOR * (yardstick + FLOOR * size), largest * size)
