@@ -123,7 +123,8 @@ class Reference:
         None: nowhere. Of several parameters, the one that differs most is named.
         """
         gaps = _gaps(found, self.plain)
-        yardsticks, sizes = dict.fromkeys(ORDER, 0.0), dict.fromkeys(ORDER, 0.0)
+        yardsticks: dict[str, float] = dict.fromkeys(ORDER, 0.0)
+        sizes = yardsticks.copy()
         in_time = sorted(gaps, key=lambda moment: moment.time)
         for _, group in groupby(in_time, key=lambda moment: moment.time):
             moments = list(group)
