@@ -7,13 +7,15 @@ only inside ``train_step``, and concise versions without dropout.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from d2ldrop.backend import Backend
+from d2ldrop.core.arrays import Rates
+from d2ldrop.core.noise import LayerNoise
 from d2ldrop.core.randomness import dropout_mask, normal_noise
 from d2ldrop.core.recipe import NUM_INPUTS, NUM_OUTPUTS
 from d2ldrop.training.short_training import short_recipe, short_weights
@@ -25,6 +27,15 @@ FALSE_ALARM = 1e-9
 """The largest probability that a correct generator is called wrong."""
 ROUNDING = 8
 """The largest relative error of ``mask * X / (1 - p)``, in units of the dtype's precision."""
+_UNIT_WEIGHTS = [
+    np.zeros((NUM_INPUTS, 10)),
+    np.ones(10),
+    np.eye(10),
+    np.zeros(10),
+    np.eye(10),
+    np.zeros(10),
+]
+"""W1, b1, W2, b2, W3, b3 of a network whose hidden units and logits are 1 without noise."""
 
 
 def layer_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
@@ -43,11 +54,20 @@ def layer_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
         faults += [*_given_mask_faults(backend, X, device), *_fresh_mask_faults(backend, X, device)]
         if faults:
             break  # float32 has the same
-    return faults
+
+    def train(rates: Rates, X: Any, y: Any) -> list[npt.NDArray[Any]]:
+        params = backend.init_params(_UNIT_WEIGHTS, device)
+        noise = LayerNoise(rates[0]), LayerNoise(rates[1])
+        steps = [backend.train_step(params, X, y, 1e-30, noise, 0) for _ in range(2)]
+        return [np.array(backend.to_numpy(logits)) for _, _, logits in steps]
+
+    return [*faults, *_faults_in_training("train_step", train, backend, device)]
 
 
 def concise_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
     """What is wrong with the dropout of the concise version; empty if all is right.
+
+    It seeds the framework's generator.
 
     Args:
         backend: the framework's module; it has a concise version.
@@ -55,19 +75,20 @@ def concise_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
     """
     recipe = short_recipe(0, "scratch")
     weights = list(short_weights(recipe).values())
-    images, y = normal_noise((20, NUM_INPUTS), seed=0), np.arange(20) % NUM_OUTPUTS
-    net, trainer = backend.concise_mlp(weights, recipe.dropout, recipe.lr, "dropout", device)
-    X = backend.from_numpy(images, device)
-    expected = _logits(weights, images)
-    predicted = np.array(backend.to_numpy(backend.concise_predict(net, X)))
-    _, trained = backend.concise_step(net, trainer, X, backend.from_numpy(y, device))
+    X = normal_noise((20, NUM_INPUTS), seed=0)
+    net, _ = backend.concise_mlp(weights, recipe.dropout, recipe.lr, "dropout", device)
+    predicted = backend.to_numpy(backend.concise_predict(net, backend.from_numpy(X, device)))
     faults = []
-    if not np.allclose(predicted, expected, rtol=1e-10, atol=1e-10):
-        error = np.max(np.abs(predicted - expected))
-        faults.append(f"concise_predict differs by {error:.2g} from logits without dropout")
-    if np.allclose(backend.to_numpy(trained), expected, rtol=1e-4, atol=1e-4):
-        faults.append("concise_step trains without dropout")
-    return faults
+    if (fault := _differs(predicted, _logits(weights, X), 1e-10)) is not None:
+        faults.append(f"concise_predict {fault}: does it drop units?")
+
+    def train(rates: Rates, X: Any, y: Any) -> list[npt.NDArray[Any]]:
+        net, trainer = backend.concise_mlp(_UNIT_WEIGHTS, rates, 1e-30, "dropout", device)
+        steps = [backend.concise_step(net, trainer, X, y) for _ in range(2)]
+        return [np.array(backend.to_numpy(logits)) for _, logits in steps]
+
+    # Some frameworks round the scale of their own layer to float32.
+    return [*faults, *_faults_in_training("concise_step", train, backend, device, 1e-6)]
 
 
 def _logits(weights: Sequence[npt.NDArray[Any]], X: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -133,6 +154,37 @@ def _fresh_mask_faults(backend: Backend[Any], X: npt.NDArray[Any], device: str) 
         yield f"{layer} draws the same mask twice"
 
 
+def _faults_in_training(
+    name: str,
+    train: Callable[[Rates, Any, Any], list[npt.NDArray[Any]]],
+    backend: Backend[Any],
+    device: str,
+    rounding: float = 0,
+) -> Iterator[str]:
+    """Faults of fresh masks in training: their rates, their scale, and whether they are new.
+
+    ``train`` returns the logits of two steps of the network _UNIT_WEIGHTS. Each is 0 where a hidden
+    unit is dropped, else the product of both scales.
+    """
+    images, labels = np.zeros((2000, NUM_INPUTS)), np.arange(2000) % NUM_OUTPUTS
+    X, y = backend.from_numpy(images, device), backend.from_numpy(labels, device)
+    backend.manual_seed(1)
+    for first, second in ((0.3, 0.0), (0.0, 0.6), (0.3, 0.6)):
+        what = f"{name} with fresh masks and dropout ({first:g}, {second:g})"
+        keep = (1 - first) * (1 - second)
+        logits, later = train((first, second), X, y)
+        dropped = np.mean(logits == 0)
+        if (fault := _differs(logits, (logits != 0) / keep, rounding)) is not None:
+            yield f"{what} {fault}"
+            return
+        if not may_be_rate(int(dropped * logits.size), logits.size, 1 - keep):
+            yield f"{what} drops {dropped:.3f} of the units, not {1 - keep:.3f}"
+            return
+        if np.allclose(logits, later):
+            yield f"{what} draws the same masks in two steps"
+            return
+
+
 def _loss_faults(backend: Backend[Any], device: str) -> Iterator[str]:
     """Faults of ``cross_entropy``."""
     logits, y = 3 * normal_noise((20, 10), seed=0), np.arange(20) % 10
@@ -143,13 +195,19 @@ def _loss_faults(backend: Backend[Any], device: str) -> Iterator[str]:
         yield f"cross_entropy {fault}"
 
 
-def _differs(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> str | None:
-    """How ``found`` differs from what is right by more than rounding; None if it does not."""
+def _differs(
+    found: npt.NDArray[Any], expected: npt.NDArray[Any], rounding: float = 0
+) -> str | None:
+    """How ``found`` differs from what is right; None if it does not.
+
+    The relative error may be ROUNDING units of the dtype's precision, or ``rounding`` if that is
+    more.
+    """
     found = np.asarray(found)
     if (found.dtype, found.shape) != (expected.dtype, expected.shape):
         return f"gives {found.dtype} of shape {found.shape}"
     error = np.abs(found.astype(np.float64) - expected.astype(np.float64))
-    limit = ROUNDING * np.finfo(expected.dtype).eps * np.abs(expected)
+    limit = max(ROUNDING * float(np.finfo(expected.dtype).eps), rounding) * np.abs(expected)
     if (error <= limit).all():  # False for NaN
         return None
     return f"is wrong by {np.max(error):.2g}"

@@ -107,7 +107,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
                 numpy.mlp(result[0], X, noise),
             )
         ),
-        r"^differs first at step 1 in the logits by 0\.\d+$",
+        r"^differs first at step 1 in the logits by 0\.\d+; train_step with fresh masks",
     ),
     "inverted fresh mask": (
         layer(
@@ -236,6 +236,65 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         r"^cross_entropy is wrong by [\d.]+$",
     ),
 }
+
+
+def fresh(draw_masks: Callable[..., Any]) -> Fault:
+    """``train_step`` whose fresh masks are those of ``draw_masks(X, noise)``."""
+
+    def before(params: Any, X: Any, y: Any, lr: float, noise: Any, wd: float = 0) -> Any:
+        if noise[0].mask is None and noise[0].kind == "dropout":
+            noise = draw_masks(X, noise)
+        return params, X, y, lr, noise, wd
+
+    return step(before)
+
+
+def one_mask(X: Any, noise: Any) -> Any:
+    drawn = numpy.generator.random((len(X), 10))
+    return [site._replace(mask=drawn >= site.dropout) for site in noise]
+
+
+def same_masks_in_every_step(X: Any, noise: Any) -> Any:
+    numpy.manual_seed(3)
+    return numpy.draw_masks(noise, len(X), [10, 10])
+
+
+def second_rate_twice(X: Any, noise: Any) -> Any:
+    return [noise[1], noise[1]]
+
+
+FAULTS |= {
+    "one fresh mask for both sites": (
+        fresh(one_mask),
+        r"^train_step with fresh masks and dropout \(0\.3, 0\.6\) drops 0\.\d+ of the units",
+    ),
+    "the generator is seeded in every step": (
+        fresh(same_masks_in_every_step),
+        r"^train_step with fresh masks and dropout \(0\.3, 0\) draws the same masks in two steps$",
+    ),
+    "the first site has the second's rate": (
+        fresh(second_rate_twice),
+        r"^train_step with fresh masks and dropout \(0\.3, 0\) is wrong by",
+    ),
+}
+
+
+def concise(change: Callable[[tuple[float, float]], tuple[float, float]]) -> Fault:
+    """``concise_mlp`` with other rates."""
+
+    def concise_mlp(arrays: Any, dropout: Any, *rest: Any) -> Any:
+        return numpy.concise_mlp(arrays, change(dropout), *rest)
+
+    return {"concise_mlp": concise_mlp}
+
+
+def one_seed(arrays: Any, dropout: Any, *rest: Any) -> Any:
+    net, trainer = numpy.concise_mlp(arrays, dropout, *rest)
+    for site in (net.layers[2], net.layers[5]):
+        site.generator = np.random.default_rng(7)
+    return net, trainer
+
+
 CONCISE_FAULTS: dict[str, tuple[Fault, str]] = {
     "float32 lr": (
         {
@@ -247,15 +306,27 @@ CONCISE_FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "dropout in concise_predict": (
         {"concise_predict": lambda net, X: net.forward(X, training=True)},
-        r"^concise_predict differs by \S+ from logits without dropout$",
+        r"^concise_predict is wrong by \S+: does it drop units\?$",
     ),
     "no dropout": (
-        {"concise_mlp": lambda arrays, dropout, *rest: numpy.concise_mlp(arrays, (0, 0), *rest)},
-        r"^concise_step trains without dropout$",
+        concise(lambda rates: (0, 0)),
+        r"^concise_step with fresh masks and dropout \(0\.3, 0\) is wrong by",
+    ),
+    "the first site has the second's rate": (
+        concise(lambda rates: (rates[1], rates[1])),
+        r"^concise_step with fresh masks and dropout \(0\.3, 0\) is wrong by",
+    ),
+    "the first site never drops": (
+        concise(lambda rates: (0, rates[1])),
+        r"^concise_step with fresh masks and dropout \(0\.3, 0\) is wrong by",
+    ),
+    "one seed for both sites": (
+        {"concise_mlp": one_seed},
+        r"^concise_step with fresh masks and dropout \(0\.3, 0\.6\) drops 0\.\d+ of the units",
     ),
     "logits in float32": (
         {"concise_predict": lambda net, X: numpy.concise_predict(net, X).astype("f4").astype("f8")},
-        r"^differs in the predictions on test images by \S+ \(float32\?\); concise_predict differs",
+        r"^differs in the predictions on test images by \S+ \(float32\?\); concise_predict is",
     ),
 }
 WHOLE_RUN_FAULTS: dict[str, tuple[Fault, str]] = {
