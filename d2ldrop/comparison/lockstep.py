@@ -18,14 +18,22 @@ from typing import Any
 import numpy as np
 
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.quantities import FACTOR, FLOOR, LIMIT, Quantity, Reference
+from d2ldrop.comparison.quantities import (
+    FACTOR,
+    FLOOR,
+    LIMIT,
+    Difference,
+    Moment,
+    Quantity,
+    Reference,
+)
 from d2ldrop.comparison.seen import diverged_after, faults_after, reference, seen, seen_in_run
 from d2ldrop.core.arrays import Weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.processes.jobs import LockstepSteps
 from d2ldrop.training.observed import Observed
 from d2ldrop.training.saved_arrays import load_weights
-from d2ldrop.training.short_training import SHORT_STEPS, short_recipe
+from d2ldrop.training.short_training import SHORT_STEPS, described, short_recipe
 
 REFERENCE = Variant("numpy")
 NUM_NUDGES = 3
@@ -120,8 +128,8 @@ class Lockstep:
 
     def compare(
         self, variant: str, seen: Observed, reference: Reference, prefix: str = ""
-    ) -> str | None:
-        """Add the variant's differences; return where it differs first, if it is not in lockstep.
+    ) -> Difference | None:
+        """Add the variant's differences; return the first one, if it is not in lockstep.
 
         ``prefix`` begins the names of the quantities.
         """
@@ -133,8 +141,9 @@ class Lockstep:
                 apart = apart or not difference <= quantity.limit
         if not apart:
             return None
-        at_the_end = f"differs at the end in the weights by {self.differences[variant]:.2g}"
-        return reference.first_difference(seen) or at_the_end
+        largest = self.differences[variant]  # of a weight, at the end
+        last = Difference(Moment(self.steps, "weights"), largest, 1.0)
+        return reference.first_difference(seen) or last
 
 
 @dataclass(frozen=True)
@@ -207,34 +216,34 @@ class Check:
         diverged = diverged if whole else diverged_after(steps)
         found.diverged_after[variant.name] = diverged
         found.differences[variant.name] = math.nan
-        found.differs_first[variant.name] = differs = None
+        found.differs_first[variant.name] = None
+        first = None
         if diverged is None and found.numpy_diverged_after[0] is None:
             runs = self.reference_steps(folder)
             weights = load_weights(trained if whole else steps.out)
             difference = largest_difference(weights, load_weights(runs[0].out))
             found.differences[variant.name] = difference
             own = seen_in_run(trained.parent) if whole else seen(steps)
-            differs = found.compare(variant.name, own, reference(runs))
-        faults = [differs] if differs else []
+            first = found.compare(variant.name, own, reference(runs))
+        faults = [first.sentence] if first else []
         if not whole:
-            faults += self._short_faults(found, folder, variant, named=not differs)
+            faults = self._short_faults(found, folder, variant, first)
         found.differs_first[variant.name] = "; ".join(faults) or None
 
     def _short_faults(
-        self, found: Lockstep, folder: Path, variant: Variant, *, named: bool
+        self, found: Lockstep, folder: Path, variant: Variant, first: Difference | None
     ) -> list[str]:
-        """Where the variant differs in the short training, if it is to be ``named``, and what its
-        layer does wrong."""
+        """The faults of the first steps, of the short training and of the layer.
+
+        Of ``first``, the first difference in the first steps, and of that in the short training,
+        only the earlier one is named.
+        """
         steps = self.short_steps(folder, variant)
         numpys = reference(self.short_reference_steps(folder))
-        differs = found.compare(variant.name, seen(steps), numpys, SHORT)
-        faults = faults_after(steps)
-        if differs and named:
-            recipe, limits = steps.recipe, ""
-            if recipe.max_norm is not None:
-                limits = f", weight decay {recipe.weight_decay:g} and max-norm {recipe.max_norm:g}"
-            return [f"{differs} in a short training with lr {recipe.lr:g}{limits}", *faults]
-        return faults
+        short = found.compare(variant.name, seen(steps), numpys, SHORT)
+        if short and (first is None or short.moment.step < first.moment.step):
+            return [f"{short.sentence} in {described(steps.recipe)}", *faults_after(steps)]
+        return [*([first.sentence] if first else []), *faults_after(steps)]
 
     def _steps(
         self, folder: Path, name: str, implementation: str, nudge: int | None

@@ -57,6 +57,34 @@ class Moment(NamedTuple):
         return self.step, ORDER.index(self.quantity)
 
 
+class Difference(NamedTuple):
+    """A difference from NumPy that is too large.
+
+    Attributes:
+        moment: where it is.
+        size: its absolute value; NaN if a number is not finite.
+        scale: the largest number that NumPy has there.
+    """
+
+    moment: Moment
+    size: float
+    scale: float
+
+    @property
+    def sentence(self) -> str:
+        """Where and how large it is, as the end of a sentence."""
+        step, place = self.moment
+        where = {
+            "predictions": "in the predictions on test images",
+            "right": "in the test accuracy",
+        }.get(place, f"first at step {step} in {_with_article(place)}")
+        if math.isnan(self.size):
+            return f"differs {where}: a number is not finite"
+        relative = self.size / max(self.scale, self.size)
+        hint = " (float32?)" if FLOAT32[0] < relative < FLOAT32[1] else ""
+        return f"differs {where} by {self.size:.2g}{hint}"
+
+
 @dataclass
 class Quantity:
     """How far one quantity of each variant is from NumPy's.
@@ -117,10 +145,10 @@ class Reference:
             largest[name] = float(np.maximum(largest.get(name, 0.0), gap))  # NaN stays NaN
         return largest
 
-    def first_difference(self, found: Observed) -> str | None:
-        """Where ``found`` differs first by more than the yardstick of the moments so far allows.
+    def first_difference(self, found: Observed) -> Difference | None:
+        """The first difference of ``found`` that the yardstick of the moments so far forbids.
 
-        None: nowhere. Of several parameters, the one that differs most is named.
+        None: there is none. Of several parameters, the one that differs most is named.
         """
         gaps = _gaps(found, self.plain)
         yardsticks: dict[str, float] = dict.fromkeys(ORDER, 0.0)
@@ -135,7 +163,7 @@ class Reference:
             apart = [moment for moment in moments if not gaps[moment] <= limit]
             if apart:
                 worst = max(apart, key=lambda moment: (math.isnan(gaps[moment]), gaps[moment]))
-                return _sentence(worst, gaps[worst], self._sizes[worst])
+                return Difference(worst, gaps[worst], self._sizes[worst])
         return None
 
     def _limit(self, name: str, yardstick: float, size: float) -> float:
@@ -182,16 +210,6 @@ def _largest(values: npt.NDArray[Any]) -> float:
     return float(np.max(np.abs(values), initial=0.0))
 
 
-def _sentence(moment: Moment, gap: float, size: float) -> str:
-    """Where and by how much; ``size`` is the largest number that NumPy has there."""
-    where = {
-        "weights": f"first at step {moment.step} in {moment.place}",
-        "loss": f"first at step {moment.step} in the loss",
-        "logits": f"first at step {moment.step} in the logits",
-        "predictions": "in the predictions on test images",
-        "right": "in the test accuracy",
-    }[moment.quantity]
-    if math.isnan(gap):
-        return f"differs {where}: a number is not finite"
-    hint = " (float32?)" if FLOAT32[0] < gap / max(size, gap) < FLOAT32[1] else ""
-    return f"differs {where} by {gap:.2g}{hint}"
+def _with_article(place: str) -> str:
+    """The words "the loss", but "b3"."""
+    return f"the {place}" if place in ORDER else place

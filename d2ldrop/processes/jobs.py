@@ -193,7 +193,9 @@ class LockstepSteps:
         if self.nudge is not None:
             weights = nudged(weights, recipe.seed, self.nudge)
         observer = RunObserver(data) if self.kind == "whole" else Observer(data)
-        if short:
+        if (
+            short
+        ):  # every step is looked at; in a run, a compiler would have to compile a chunk more
             observer.alone = self.num_steps
         weights, diverged = take_steps(
             backend,

@@ -1,7 +1,7 @@
 """Checks of a backend's functions whose faults training in lockstep does not show.
 
-Lockstep checks use neither ``dropout_layer`` with a boolean mask nor fresh masks, ``cross_entropy``
-only inside ``train_step``, and concise versions without dropout.
+Training in lockstep uses neither boolean nor fresh masks, and the concise version trains without
+dropout. ``cross_entropy`` itself is not called.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RATE = 0.3
 FALSE_ALARM = 1e-9
 """The largest probability that a correct generator is called wrong."""
 ROUNDING = 8
-"""The largest relative error of ``mask * X / (1 - p)``, in units of the dtype's precision."""
+"""The largest error of ``mask * X / (1 - p)``, in units of the number's precision."""
 _UNIT_WEIGHTS = [
     np.zeros((NUM_INPUTS, 10)),
     np.ones(10),
@@ -39,10 +39,9 @@ _UNIT_WEIGHTS = [
 
 
 def layer_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
-    """What is wrong with ``dropout_layer``, ``manual_seed`` and ``cross_entropy``; empty if all
-    is right.
+    """What is wrong with fresh and boolean masks, ``manual_seed`` and ``cross_entropy``.
 
-    It seeds the framework's generator.
+    The list is empty if all is right. The framework's generator is seeded.
 
     Args:
         backend: the framework's module.
@@ -65,9 +64,9 @@ def layer_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
 
 
 def concise_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
-    """What is wrong with the dropout of the concise version; empty if all is right.
+    """What is wrong with the dropout of the concise version.
 
-    It seeds the framework's generator.
+    The list is empty if all is right. The framework's generator is seeded.
 
     Args:
         backend: the framework's module; it has a concise version.
@@ -166,8 +165,9 @@ def _faults_in_training(
     ``train`` returns the logits of two steps of the network _UNIT_WEIGHTS. Each is 0 where a hidden
     unit is dropped, else the product of both scales.
     """
-    images, labels = np.zeros((2000, NUM_INPUTS)), np.arange(2000) % NUM_OUTPUTS
-    X, y = backend.from_numpy(images, device), backend.from_numpy(labels, device)
+    labels = np.arange(2000, dtype=np.int64) % NUM_OUTPUTS
+    X = backend.from_numpy(np.zeros((len(labels), NUM_INPUTS)), device)
+    y = backend.from_numpy(labels, device)
     backend.manual_seed(1)
     for first, second in ((0.3, 0.0), (0.0, 0.6), (0.3, 0.6)):
         what = f"{name} with fresh masks and dropout ({first:g}, {second:g})"
@@ -187,7 +187,7 @@ def _faults_in_training(
 
 def _loss_faults(backend: Backend[Any], device: str) -> Iterator[str]:
     """Faults of ``cross_entropy``."""
-    logits, y = 3 * normal_noise((20, 10), seed=0), np.arange(20) % 10
+    logits, y = 3 * normal_noise((20, 10), seed=0), np.arange(20, dtype=np.int64) % 10
     expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(20), y])
     on_device = backend.from_numpy(logits, device), backend.from_numpy(y, device)
     loss = backend.to_numpy(backend.cross_entropy(*on_device))
@@ -200,14 +200,13 @@ def _differs(
 ) -> str | None:
     """How ``found`` differs from what is right; None if it does not.
 
-    The relative error may be ROUNDING units of the dtype's precision, or ``rounding`` if that is
-    more.
+    The error may be ROUNDING units of the number's precision, or ``rounding`` if that is more.
     """
     found = np.asarray(found)
     if (found.dtype, found.shape) != (expected.dtype, expected.shape):
         return f"gives {found.dtype} of shape {found.shape}"
     error = np.abs(found.astype(np.float64) - expected.astype(np.float64))
-    limit = max(ROUNDING * float(np.finfo(expected.dtype).eps), rounding) * np.abs(expected)
+    limit = np.maximum(ROUNDING * np.finfo(expected.dtype).eps * np.abs(expected), rounding)
     if (error <= limit).all():  # False for NaN
         return None
     return f"is wrong by {np.max(error):.2g}"

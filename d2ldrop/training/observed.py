@@ -19,7 +19,8 @@ Observed = dict[str, npt.NDArray[Any]]
 
 - "loss" (steps,): the loss of every step.
 - "logits/N" (n, 10): the logits of step N, for N = 1, 2, 4, 8 and so on.
-- "W1/N" and so on: the weights after N steps, for some N, each at least twice the last one.
+- "W1/N" and so on: the weights after N steps, for some N, each at least twice the last one: where
+  a chunk of steps ends.
 - "predictions" (m, 10): the logits of test images with the final weights, without noise.
 - "right" (m,): whether the final weights classify each test image right, as 0 or 1.
 
@@ -38,7 +39,7 @@ class Observer:
     """
 
     data: Dataset
-    alone: int = 1
+    alone: int = 0
     found: Observed = field(default_factory=dict)
     _next: int = 1
 

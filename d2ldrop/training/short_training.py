@@ -27,6 +27,14 @@ def short_recipe(seed: int, implementation: str) -> Recipe:
     return replace(plain, dropout=(0.3, 0.6), weight_decay=0.3, max_norm=0.4)
 
 
+def described(recipe: Recipe) -> str:
+    """The recipe of a short training in words, for a sentence."""
+    limits = ""
+    if recipe.max_norm is not None:
+        limits = f", weight decay {recipe.weight_decay:g} and max-norm {recipe.max_norm:g}"
+    return f"a short training with lr {recipe.lr:g}{limits}"
+
+
 def short_weights(recipe: Recipe) -> Weights:
     """Ten times the usual initial weights. The biases are the first row of their layer's weights.
 

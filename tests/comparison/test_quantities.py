@@ -75,7 +75,9 @@ def test_the_largest_difference_of_each_quantity() -> None:
     ],
 )
 def test_where_a_training_differs_first(place: str, by: float, sentence: str) -> None:
-    assert NUMPY.first_difference(changed(place, by)) == f"differs {sentence}"
+    found = NUMPY.first_difference(changed(place, by))
+    assert found
+    assert found.sentence == f"differs {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,9 @@ def test_what_is_within_the_limits_differs_nowhere(place: str, by: float) -> Non
 def test_the_parameter_that_differs_most_is_named() -> None:
     found = changed("W1/1", 1e-9)
     found["b1/1"] += 1e-3
-    assert NUMPY.first_difference(found) == "differs first at step 1 in b1 by 0.001"
+    first = NUMPY.first_difference(found)
+    assert first
+    assert first.sentence == "differs first at step 1 in b1 by 0.001"
 
 
 @pytest.mark.parametrize(("wrong", "apart"), [(1, False), (2, False), (3, True), (4, True)])
