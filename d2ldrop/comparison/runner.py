@@ -62,11 +62,11 @@ def compare_backends(
 ) -> dict[str, Any]:
     """Train the same recipe on several frameworks, each in its own process, one after another.
 
-    Before its training, each variant takes ``lockstep_steps`` steps in float64. Its weights, losses,
-    logits and predictions are compared with NumPy's. A short training shows faults that the recipe
-    may hide, and the layer's own masks are checked. In float64 with shared masks, the weights, the
-    losses and the test accuracy of the whole run are compared, too. Concise versions draw their own
-    masks, so they are compared without noise.
+    Before its training, each variant takes ``lockstep_steps`` steps in float64. Its weights,
+    losses, logits and predictions are compared with NumPy's. A short training shows faults that the
+    recipe may hide, and the layer's own masks are checked. In float64 with shared masks, the
+    weights, the losses and the test accuracy of the whole run are compared, too. Concise versions
+    draw their own masks, so they are compared without noise.
 
     Args:
         backends: names; if not given, all backends that are installed or in ``pythons``.
