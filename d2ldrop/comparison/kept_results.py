@@ -12,6 +12,7 @@ import numpy as np
 
 from d2ldrop.comparison.lockstep import Check, Lockstep
 from d2ldrop.comparison.plan import Variant
+from d2ldrop.comparison.quantities import Quantity
 from d2ldrop.comparison.rows import row_of_run
 from d2ldrop.version import __version__
 
@@ -47,6 +48,9 @@ class KeptResults:
         for what in found.keys() & self.lockstep.keys():
             found[what].differences.update(self.lockstep[what].differences)
             found[what].diverged_after.update(self.lockstep[what].diverged_after)
+            found[what].differs_first.update(self.lockstep[what].differs_first)
+            for name, quantity in self.lockstep[what].quantities.items():
+                found[what].quantities[name].differences.update(quantity.differences)
         return [{**self.lockstep, **found}[check.what] for check in checks]
 
 
@@ -83,18 +87,29 @@ def kept_results(
 
 
 def _has(check: Mapping[str, Any], variant: Variant) -> bool:
-    """Whether a check of the earlier summary has a yardstick and the variant's difference."""
+    """Whether a check of the earlier summary has a yardstick and the variant's differences.
+
+    An older summary compares only weights.
+    """
     yardstick = check.get("yardstick")
-    return isinstance(yardstick, float) and variant.name in check["difference"]
+    return isinstance(yardstick, float) and variant.name in check.get("differs_first", {})
 
 
 def _keep(lockstep: dict[str, Lockstep], check: Check, one: Mapping[str, Any], name: str) -> None:
     names = tuple(variant.name for variant in check.variants)
     found = Lockstep(check.what, check.num_steps, names, one["yardstick"])
     found = lockstep.setdefault(check.what, found)
-    difference = one["difference"][name]
-    found.differences[name] = math.nan if difference is None else difference
-    found.diverged_after[name] = one.get("diverged_after", {}).get(name)
+    found.differences[name] = _number(one["difference"][name])
+    found.diverged_after[name] = one["diverged_after"][name]
+    found.differs_first[name] = one["differs_first"][name]
+    for what, values in one["quantities"].items():
+        quantity = found.quantities.setdefault(what, Quantity(values["yardstick"], values["limit"]))
+        quantity.differences[name] = _number(values["difference"].get(name))
+
+
+def _number(value: float | None) -> float:
+    """``value``, or NaN if it is None: JSON stores NaN as null."""
+    return math.nan if value is None else value
 
 
 def installed_versions(framework: str) -> list[str]:

@@ -13,17 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from d2ldrop.comparison.kept_results import KeptResults, versions_of_checks
-from d2ldrop.comparison.lockstep import (
-    Check,
-    Lockstep,
-    diverged_unlike_numpy,
-    first_steps_job,
-    plan_checks,
-    reference_job,
-)
+from d2ldrop.comparison.lockstep import Check, Lockstep, plan_checks
+from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
 from d2ldrop.comparison.request import OnVariantEvent, Request, ignore_event
-from d2ldrop.comparison.rows import row_of_failure, row_of_run
+from d2ldrop.comparison.rows import diverged_unlike_numpy, row_of_failure, row_of_run
 from d2ldrop.comparison.settings import not_applied, settle
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
@@ -68,9 +62,11 @@ def compare_backends(
 ) -> dict[str, Any]:
     """Train the same recipe on several frameworks, each in its own process, one after another.
 
-    Before its training, each variant takes ``lockstep_steps`` steps in float64, and its weights are
-    compared with NumPy's. In float64 with shared masks, the weights after the whole run are
-    compared, too. Concise versions draw their own masks, so they are compared without noise.
+    Before its training, each variant takes ``lockstep_steps`` steps in float64. Its weights,
+    losses, logits and predictions are compared with NumPy's. A short training shows faults that the
+    recipe may hide, and the layer's own masks are checked. In float64 with shared masks, the
+    weights, the losses and the test accuracy of the whole run are compared, too. Concise versions
+    draw their own masks, so they are compared without noise.
 
     Args:
         backends: names; if not given, all backends that are installed or in ``pythons``.

@@ -9,8 +9,9 @@ from typing import Any
 from rich.text import Text
 
 from d2ldrop.comparison.layout import Column, FittedTable, printable
-from d2ldrop.comparison.lockstep import LIMIT, WHOLE_RUN
+from d2ldrop.comparison.lockstep import WHOLE_RUN
 from d2ldrop.comparison.plan import Variant
+from d2ldrop.comparison.quantities import LIMIT
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.frameworks import title
 from d2ldrop.training.divergence import diverged_after
@@ -131,7 +132,7 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     """The lines below the table: the lockstep checks, what is missing, what failed and why."""
     lines = []
     for check in summary["lockstep"]:
-        lines += _remarks_on(check)
+        lines += [*_remarks_on(check), *_first_differences(check)]
     if unlike := summary.get("diverged_unlike_numpy"):
         numpys = summary["backends"]["numpy"]["diverged_after"]
         ended = "did not diverge" if numpys is None else diverged_after(numpys)
@@ -194,6 +195,12 @@ def _remarks_on(check: dict[str, Any]) -> list[str]:
             f"{SMALLER_LR}"
         )
     return lines
+
+
+def _first_differences(check: dict[str, Any]) -> list[str]:
+    """Where each variant that is not in lockstep differs first; an old summary does not say it."""
+    differs = check.get("differs_first", {})
+    return [f"{title(row)} {where}." for row, where in differs.items() if where]
 
 
 def _sentence(text: str) -> str:

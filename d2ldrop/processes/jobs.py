@@ -24,10 +24,14 @@ from d2ldrop.core.arrays import Weights
 from d2ldrop.core.files import write_json
 from d2ldrop.core.randomness import initial_weights, nudged
 from d2ldrop.core.recipe import Recipe
+from d2ldrop.data import Dataset
 from d2ldrop.processes.shared_data import SharedData
-from d2ldrop.training.loop import evaluate, train
+from d2ldrop.training.layer_check import concise_faults, layer_faults
+from d2ldrop.training.loop import OnStep, evaluate, train
+from d2ldrop.training.observed import Observer, RunObserver
 from d2ldrop.training.run import EpochResult
 from d2ldrop.training.saved_arrays import load_weights
+from d2ldrop.training.short_training import short_data, short_weights
 from d2ldrop.training.steps import take_steps
 
 SECONDS_BETWEEN_REPORTS = 0.1
@@ -148,7 +152,7 @@ class EvaluateJob(Job):
 
 @dataclass(frozen=True)
 class LockstepSteps:
-    """Training steps of one recipe; their final weights are compared.
+    """Training steps of one recipe; what they show is compared with NumPy's steps.
 
     Attributes:
         recipe: the hyper-parameters.
@@ -156,6 +160,8 @@ class LockstepSteps:
         out: the file for the weights after these steps.
         implementation: "scratch" or "concise".
         nudge: the number of the nudge (see ``core.randomness.nudged``); None: no nudge.
+        kind: "first" (steps of a run), "whole" (all steps of a run) or "short" (the data and the
+            initial weights of ``training.short_training``).
     """
 
     recipe: Recipe
@@ -163,16 +169,57 @@ class LockstepSteps:
     out: Path
     implementation: str = "scratch"
     nudge: int | None = None
+    kind: str = "first"
 
     @property
     def divergence(self) -> Path:
-        """The file that says whether the training diverged: ``{"diverged_after": N or null}``."""
+        """The file that says whether the training diverged: ``{"diverged_after": N or null}``.
+
+        After short steps it also has "faults": what ``training.layer_check`` found.
+        """
         return self.out.with_suffix(".json")
+
+    @property
+    def observed(self) -> Path:
+        """The file with what the steps show (see ``training.observed``), as safetensors."""
+        return self.out.with_suffix(".observed")
+
+    def take(self, backend: str, data: Dataset, device: str, on_step: OnStep) -> None:
+        """Take the steps, and write the files."""
+        recipe, short = self.recipe, self.kind == "short"
+        weights: Weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
+        if short:
+            data, weights = short_data(data), short_weights(recipe)
+        if self.nudge is not None:
+            weights = nudged(weights, recipe.seed, self.nudge)
+        observer = RunObserver(data) if self.kind == "whole" else Observer(data)
+        if (
+            short
+        ):  # every step is looked at; in a run, a compiler would have to compile a chunk more
+            observer.alone = self.num_steps
+        weights, diverged = take_steps(
+            backend,
+            weights,
+            recipe,
+            data,
+            self.num_steps,
+            implementation=self.implementation,
+            device=device,
+            on_step=on_step,
+            observer=observer,
+        )
+        faults: list[str] = []
+        if short and self.nudge is None:
+            look = layer_faults if self.implementation == "scratch" else concise_faults
+            faults = look(get_backend(backend), device)
+        save_file(dict(weights), self.out)
+        save_file(observer.found, self.observed)
+        write_json(self.divergence, {"diverged_after": diverged, "faults": faults})
 
 
 @dataclass(frozen=True)
 class LockstepJob(Job):
-    """Take the steps of several lockstep checks and save the weights; reports "step".
+    """Take the steps of several lockstep checks and save what they show; reports "step".
 
     A training that diverges takes no more steps.
     """
@@ -186,23 +233,12 @@ class LockstepJob(Job):
         data, report = self.shared.load(), step_reporter(emit, "lockstep")
         done, total = 0, sum(run.num_steps for run in self.runs)
         for run in self.runs:
-            recipe = run.recipe
-            weights: Weights = initial_weights(recipe.seed, recipe.sizes, recipe.dtype)
-            if run.nudge is not None:
-                weights = nudged(weights, recipe.seed, run.nudge)
-            weights, diverged = take_steps(
-                self.backend,
-                weights,
-                recipe,
-                data,
-                run.num_steps,
-                implementation=run.implementation,
-                device=self.device,
-                on_step=lambda step, _, before=done: report(before + step, total),  # type: ignore[misc]  # mypy infers no type for a default argument
-            )
+
+            def on_step(step: int, _: int, before: int = done) -> None:
+                report(before + step, total)
+
+            run.take(self.backend, data, self.device, on_step)
             done += run.num_steps
-            save_file(dict(weights), run.out)
-            write_json(run.divergence, {"diverged_after": diverged})
 
 
 def step_reporter(emit: Emit, phase: str) -> Callable[[int, int], None]:

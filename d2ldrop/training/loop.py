@@ -223,9 +223,16 @@ def steps_per_epoch(data: Dataset, recipe: Recipe) -> int:
 
 
 def train_chunks(
-    model: Model, data: Dataset, recipe: Recipe, epoch: int, num_steps: int | None = None
+    model: Model,
+    data: Dataset,
+    recipe: Recipe,
+    epoch: int,
+    num_steps: int | None = None,
+    alone: int = 0,
 ) -> Iterator[tuple[range, Trained]]:
     """Train one epoch, or its first ``num_steps`` steps, chunk by chunk.
+
+    Each of the first ``alone`` steps is a chunk.
 
     Yields the numbers of the steps, counted from the first step of the run, and their results.
     """
@@ -234,8 +241,8 @@ def train_chunks(
     end = total if num_steps is None else min(num_steps, total)
     whole = min(end, len(order) // n)  # batches of n images; the last batch may be smaller
     size = max(1, CHUNK // n)
-    bounds = [*range(0, whole, size), whole, *([end] if whole < end else [])]
-    for first, stop in pairwise(bounds):
+    bounds = {*range(min(alone, whole)), *range(alone, whole, size), whole, end}
+    for first, stop in pairwise(sorted(bounds)):
         rows = order[first * n : stop * n].reshape(stop - first, -1)
         steps = range(epoch * total + first, epoch * total + stop)
         labels = data.train_labels[rows].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Training steps whose only result is weights: lockstep checks compare them."""
+"""Training steps whose result is weights: lockstep checks compare them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from d2ldrop.data import Dataset
 from d2ldrop.training.divergence import steps_before_divergence
 from d2ldrop.training.implementations import recipe_for
 from d2ldrop.training.loop import OnStep, begin_epoch, train_chunks
+from d2ldrop.training.observed import Observer
 
 
 def take_steps(
@@ -25,11 +26,12 @@ def take_steps(
     implementation: str = "scratch",
     device: str = "cpu",
     on_step: OnStep | None = None,
+    observer: Observer | None = None,
 ) -> tuple[Weights, int | None]:
     """Take ``num_steps`` steps from ``weights``, over several epochs if needed.
 
-    It serves to compare weights: it computes no metrics and writes no files. It ends early if the
-    training diverges.
+    It serves to compare weights: it writes no files, and only ``observer`` computes more. It ends
+    early if the training diverges; then ``observer`` does not see the end.
 
     Returns:
         The weights, and the number of steps after which the training has diverged (or None).
@@ -38,8 +40,11 @@ def take_steps(
     trace = np.empty(0)
     for epoch in count():
         model = begin_epoch(backend, implementation, weights, recipe, epoch, device)
-        for _, trained in train_chunks(model, data, recipe, epoch, num_steps - len(trace)):
+        alone = max(0, observer.alone - len(trace)) if observer else 0
+        for _, trained in train_chunks(model, data, recipe, epoch, num_steps - len(trace), alone):
             trace = np.concatenate([trace, trained.losses])
+            if observer:
+                observer.after_chunk(model, trained)
             if on_step:
                 on_step(len(trace), num_steps)
             if not np.isfinite(trained.losses).all():
@@ -47,6 +52,8 @@ def take_steps(
         weights = model.weights()
         diverged = steps_before_divergence(trace, weights)
         if len(trace) == num_steps or diverged is not None:
+            if observer and diverged is None:
+                observer.at_end(model, recipe.dtype)
             return weights, diverged
     raise AssertionError("unreachable: count() has no end")
 

@@ -14,17 +14,14 @@ from safetensors.numpy import save_file
 
 from d2ldrop import Recipe, compare_backends
 from d2ldrop.comparison.layout import console
-from d2ldrop.comparison.lockstep import (
-    WHOLE_RUN,
-    Check,
-    Lockstep,
-    diverged_unlike_numpy,
-)
+from d2ldrop.comparison.lockstep import WHOLE_RUN, Check, Lockstep
 from d2ldrop.comparison.plan import Variant
+from d2ldrop.comparison.rows import diverged_unlike_numpy
 from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import dump_json, write_json
-from d2ldrop.core.randomness import initial_weights
+from d2ldrop.core.randomness import initial_weights, nudged
 from d2ldrop.data import DataSource
+from d2ldrop.processes.jobs import LockstepSteps
 
 NAMES = ("numpy", "torch", "paddle")
 VARIANTS = tuple(map(Variant, NAMES))
@@ -100,17 +97,27 @@ def test_a_variant_without_result_does_not_diverge_like_numpy() -> None:
     assert not lockstep((1, 1, 1, 1), numpy=1).holds("torch")
 
 
+def write_one(run: LockstepSteps, diverged: int | None) -> None:
+    """Files as a worker leaves them: no steps after the nudge, or NaN."""
+    weights = initial_weights(0, RECIPE.sizes, "float64")
+    if run.nudge is not None:
+        weights = nudged(weights, 0, run.nudge)
+    if diverged is not None:
+        weights = {name: np.full_like(w, np.nan) for name, w in weights.items()}
+    save_file(dict(weights), run.out)
+    save_file({"loss": np.full(run.num_steps, 2.3)}, run.observed)
+    write_json(run.divergence, {"diverged_after": diverged, "faults": []})
+
+
 def write_steps(
     check: Check, folder: Path, diverged: list[int | None], torchs: int | None
 ) -> Lockstep:
     """Files as workers leave them: of NumPy's run and its nudged runs, and of PyTorch's."""
     steps = [*check.reference_steps(folder), check.steps(folder, VARIANTS[1])]
     for run, number in zip(steps, [*diverged, torchs], strict=True):
-        weights = initial_weights(0, RECIPE.sizes, "float64")
-        if number is not None:
-            weights = {name: np.full_like(w, np.nan) for name, w in weights.items()}
-        save_file(dict(weights), run.out)
-        write_json(run.divergence, {"diverged_after": number})
+        write_one(run, number)
+    for run in (*check.short_reference_steps(folder), check.short_steps(folder, VARIANTS[1])):
+        write_one(run, None)
     found = check.measure_yardstick(folder)
     check.measure(found, folder, VARIANTS[1], Path(), None)
     return found
@@ -142,8 +149,7 @@ def test_a_nudge_that_diverges_is_chaos_and_numpy_agrees_with_itself(tmp_path: P
 def test_the_whole_run_is_judged_by_the_run_itself(tmp_path: Path) -> None:
     check = Check(WHOLE_RUN, RECIPE, 5, VARIANTS[:2])
     for run in check.reference_steps(tmp_path):
-        save_file(dict(initial_weights(0, RECIPE.sizes, "float64")), run.out)
-        write_json(run.divergence, {"diverged_after": 4})
+        write_one(run, 4)
     found = check.measure_yardstick(tmp_path)
     missing = tmp_path / "a stopped run's weights are not read"
     check.measure(found, tmp_path, VARIANTS[1], missing, 4)

@@ -12,6 +12,7 @@ from d2ldrop.comparison.kept_results import KeptResults, installed_versions, kep
 from d2ldrop.comparison.kept_results import versions_of_checks as versions
 from d2ldrop.comparison.lockstep import Lockstep, plan_checks
 from d2ldrop.comparison.plan import Variant
+from d2ldrop.comparison.quantities import Quantity
 from d2ldrop.comparison.rows import row_of_run
 
 NUMPY, TORCH = Variant("numpy"), Variant("torch")
@@ -37,6 +38,8 @@ def summary(**changes: Any) -> dict[str, Any]:
             1e-14,
             {"numpy": 0.0, "torch": 2e-14},
             {"numpy": None, "torch": None},
+            quantities={"loss": Quantity(1e-15, 1e-13, {"numpy": 0.0, "torch": 3e-14})},
+            differs_first={"numpy": None, "torch": None},
         ).to_dict()
         for check in CHECKS
     ]
@@ -70,8 +73,23 @@ def test_a_changed_run_is_measured_again(digest: str | None) -> None:
 
 def test_a_check_without_the_row_is_measured() -> None:
     earlier = summary()
-    del earlier["lockstep"][1]["difference"]["torch"]
+    del earlier["lockstep"][1]["differs_first"]["torch"]
     assert set(kept_results(earlier, CHECKS, RESULTS).rows) == {NUMPY}
+
+
+def test_a_summary_that_compares_only_weights_is_measured_again() -> None:
+    earlier = summary()
+    for check in earlier["lockstep"]:
+        del check["quantities"], check["differs_first"]
+    assert kept_results(earlier, CHECKS, RESULTS) == KeptResults()
+
+
+def test_where_a_row_differs_first_is_kept() -> None:
+    earlier = summary()
+    earlier["lockstep"][1]["differs_first"]["torch"] = "differs first at step 3 in b3 by 1e-8"
+    found = kept_results(earlier, CHECKS, RESULTS).lockstep["whole run"]
+    assert found.differs_first["torch"] == "differs first at step 3 in b3 by 1e-8"
+    assert not found.holds("torch")
 
 
 def test_a_check_of_other_steps_is_measured() -> None:
@@ -98,11 +116,16 @@ def test_a_row_that_diverged_alone_stays_apart() -> None:
 def test_a_new_row_joins_the_kept_ones() -> None:
     kept = kept_results(summary(), CHECKS, {NUMPY: RESULTS[NUMPY]})
     again = {
-        check.what: Lockstep(check.what, check.num_steps, ("numpy", "torch"), 1e-14)
+        check.what: Lockstep(
+            *(check.what, check.num_steps, ("numpy", "torch"), 1e-14),
+            quantities={"loss": Quantity(1e-15, 1e-13)},
+        )
         for check in CHECKS
     }
     assert not kept.contradicts(again)
-    assert [one.differences for one in kept.combined(CHECKS, again)] == [{"numpy": 0.0}] * 2
+    combined = kept.combined(CHECKS, again)
+    assert [one.differences for one in combined] == [{"numpy": 0.0}] * 2
+    assert [one.quantities["loss"].differences for one in combined] == [{"numpy": 0.0}] * 2
 
 
 def test_another_yardstick_contradicts() -> None:

@@ -67,12 +67,23 @@ def test_every_recipe_from_scratch_has_two_checks() -> None:
         Recipe(dtype="float64", scaling="original"),
         Recipe(dtype="float64", noise="gaussian"),
         Recipe(dtype="float64", input_dropout=0.2),
+        Recipe(dtype="float64", weight_decay=1e-3, max_norm=2.0),
     ):
         checks = plan_checks(recipe, [Variant("numpy")], 10, 20)
         assert [(check.what, check.recipe) for check in checks] == [
             ("first steps", recipe),
             ("whole run", recipe),
         ]
+
+
+def test_where_a_training_differs_elsewhere_it_is_not_in_lockstep() -> None:
+    same = {"torch": 0.0}
+    assert Lockstep("first steps", 100, ("torch",), 1e-14, same).holds("torch")
+    differs = {"torch": "differs first at step 1 in the loss by 1.1"}
+    check = Lockstep("first steps", 100, ("torch",), 1e-14, same, differs_first={**differs})
+    assert not check.holds("torch")
+    assert check.to_dict()["in_lockstep"] == {"torch": False}
+    assert check.to_dict()["differs_first"] == differs
 
 
 def test_concise_variants_are_compared_without_noise() -> None:

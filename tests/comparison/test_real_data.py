@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe, available_backends, load_data
-from d2ldrop.comparison.lockstep import Check, Lockstep, first_steps_job, reference_job
+from d2ldrop.comparison.lockstep import Check, Lockstep
+from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.data.places import DEBIAN
 from d2ldrop.processes.launcher import run_job

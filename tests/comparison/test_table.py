@@ -74,6 +74,19 @@ def test_what_was_not_measured_is_not_in_lockstep() -> None:
     assert line.startswith("After 100 steps in float64 NumPy in lockstep (not measured: PyTorch)")
 
 
+def test_a_line_says_where_a_row_differs_first() -> None:
+    where = "differs first at step 1 in b3 by 1.5e-09 (float32?)"
+    check = {
+        **CHECK,
+        "difference": {"numpy": 0.0, "torch": 2e-15},
+        "in_lockstep": {"numpy": True, "torch": False},
+        "differs_first": {"numpy": None, "torch": where},
+    }
+    content = {**finished("1.0", 0.0)[0], "lockstep": [check]}
+    assert remarks(content)[1:] == [f"PyTorch {where}."]
+    assert "2.0e-15 APART" in printed(content, 120)
+
+
 def finished(version: str, difference: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """A summary of all frameworks in both implementations, and its rows."""
     names = [
