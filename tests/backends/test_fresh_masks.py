@@ -26,7 +26,7 @@ def kept(backend: Module, dropout: float, n: int = 1000, dtype: str = "float32")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("dropout", [0.001, 0.2, 0.5, 0.9])
 def test_a_fresh_mask_has_exactly_its_rate(backend: Module, dropout: float, dtype: str) -> None:
-    """Of four million elements, a rate of 0.2012 instead of 0.2 would show."""
+    """Of four million elements, a rate of 0.2015 instead of 0.2 would show."""
     backend.manual_seed(1)
     n = 4_000_000
     dropped = n - int(kept(backend, dropout, n, dtype).sum())

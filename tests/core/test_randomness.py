@@ -151,9 +151,9 @@ def test_p_0_and_p_1_draw_no_random_numbers(
     dropout: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("d2ldrop.core.fast_masks._generator", None)  # a call would fail
-    np.testing.assert_array_equal(
-        dropout_mask((3, 4), dropout, seed=0), np.full((3, 4), not dropout)
-    )
+    monkeypatch.setattr(randomness, "stream", None)
+    for draw in (dropout_mask, randomness.dropout_mask):
+        np.testing.assert_array_equal(draw((3, 4), dropout, seed=0), np.full((3, 4), not dropout))
 
 
 def test_bad_arguments_are_refused() -> None:
