@@ -80,7 +80,7 @@ def written_out(data: Dataset) -> tuple[list[Any], list[float]]:
 
 def test_three_epochs_equal_those_written_out() -> None:
     """This protects the batches, masks, rates and numbers that the loop hands to a backend."""
-    data = Dataset("stand-in", *stand_in(100, 0))
+    data = Dataset("stand-in", *stand_in(100, 1))
     weights, trace = large_weights(), []
     assert max(np.linalg.norm(weights[name], axis=0).max() for name in ("W1", "W2")) > 1.1
     for epoch in range(3):
