@@ -151,9 +151,9 @@ def test_p_0_and_p_1_draw_no_random_numbers(
     dropout: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("d2ldrop.core.fast_masks._generator", None)  # a call would fail
-    np.testing.assert_array_equal(
-        dropout_mask((3, 4), dropout, seed=0), np.full((3, 4), not dropout)
-    )
+    monkeypatch.setattr(randomness, "stream", None)
+    for draw in (dropout_mask, randomness.dropout_mask):
+        np.testing.assert_array_equal(draw((3, 4), dropout, seed=0), np.full((3, 4), not dropout))
 
 
 def test_bad_arguments_are_refused() -> None:
@@ -205,6 +205,36 @@ def test_a_nudge_is_as_small_as_a_rounding_error() -> None:
         assert 0 < relative.max() < 8 * 2.0**-52
         np.testing.assert_array_equal(other["b1"], weights["b1"])
     assert (moved[0]["W1"] != moved[1]["W1"]).any()
+
+
+def test_each_layer_has_its_own_stream_of_weights() -> None:
+    """Each W is 0.01 N(0, 1), drawn from the Philox stream with the number of its layer."""
+    weights = initial_weights(7, (30, 20, 20, 20), "float64")
+    for layer in range(3):
+        bits = np.random.Philox(key=[7, Purpose.WEIGHTS], counter=[0, 0, layer, 0])
+        normal = np.random.Generator(bits).standard_normal(weights[f"W{layer + 1}"].shape)
+        np.testing.assert_array_equal(weights[f"W{layer + 1}"], 0.01 * normal)
+
+
+def test_each_nudge_of_each_parameter_has_its_own_stream() -> None:
+    """Equal parameters move apart, and nudge 1 moves them otherwise than nudge 0."""
+    ones = {name: np.ones((20, 20)) for name in ("W1", "b1", "W2", "b2", "W3", "b3")}
+    moved = [array for nudge in range(2) for array in nudged(ones, 0, nudge).values()]
+    assert len({digest(array) for array in moved}) == len(moved) == 12
+
+
+@pytest.mark.parametrize("draw", [randomness.dropout_mask, dropout_mask], ids=["slow", "fast"])
+def test_a_tie_whose_word_equals_the_fraction_keeps_the_element(draw: Any) -> None:
+    """With t = 0, 256 p is the fraction f itself. Here f is the word that one tie draws."""
+    n = 8192
+    bits = stream(3, Purpose.MASK)
+    tied = np.flatnonzero(bits.random_raw(n // 8).astype("<u8").view(np.uint8) == 0)
+    words = (bits.random_raw(tied.size) >> np.uint64(11)) * 2.0**-53
+    assert tied.size > 10
+    for f in words[:3]:
+        expected = np.ones(n, bool)
+        expected[tied] = words >= f  # a tie below f drops its element, and f itself keeps it
+        np.testing.assert_array_equal(draw((n,), float(f) / 256, seed=3), expected)
 
 
 def test_another_process_draws_the_same_mask() -> None:
