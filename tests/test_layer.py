@@ -388,7 +388,8 @@ def other_types(name: str) -> list[tuple[Any, str, Any]]:
     if name == "tensorflow":
         import tensorflow as tf
 
-        slices = tf.IndexedSlices(tf.ones((2, 3)), [0, 1], dense_shape=[2, 3])
+        rows, shape = tf.constant([0, 1]), tf.constant([2, 3])
+        slices = tf.IndexedSlices(tf.ones((2, 3)), rows, dense_shape=shape)
         ragged = tf.ragged.constant([[1.0, 2.0], [3.0]])
         return [
             (tf.sparse.from_dense(eye), "to_dense", lambda: tf.sparse.to_dense(tf.sparse.eye(4))),

@@ -177,7 +177,7 @@ def test_the_frameworks_keep_their_files_there(backend: Backend[Any], backend_na
     if backend_name == "tensorflow":
         from keras.src.backend.config import keras_home  # type: ignore[import-untyped]  # no stubs
 
-        folder = Path(keras_home()) / "datasets" / "fashion-mnist"
+        folder = Path(str(keras_home())) / "datasets" / "fashion-mnist"
     elif backend_name == "mxnet":
         from mxnet.gluon.data.vision import FashionMNIST
 
