@@ -23,8 +23,9 @@ def kept(backend: Module, dropout: float, n: int = 1000, dtype: str = "float32")
     return np.array(backend.to_numpy(backend.dropout_layer(X, dropout))) != 0
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("dropout", [0.001, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize(
+    ("dropout", "dtype"), [(0.001, "float64"), (0.2, "float32"), (0.9, "float64")]
+)
 def test_a_fresh_mask_has_exactly_its_rate(backend: Module, dropout: float, dtype: str) -> None:
     """Of four million elements, a rate of 0.2015 instead of 0.2 would show."""
     backend.manual_seed(1)
