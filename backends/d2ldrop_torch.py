@@ -51,8 +51,8 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if dropout == 1:
         return 0 * X  # zeros, through which gradients still flow
     if mask is None:
-        mask = torch.rand_like(X, dtype=torch.float32) >= dropout  # in X's memory format
-    elif mask.stride() != X.stride():
+        mask = torch.rand_like(X, dtype=torch.float32) >= dropout
+    elif mask.stride() != X.stride():  # keep the memory format of X
         mask = torch.empty_like(X, dtype=torch.bool).copy_(mask)
     return mask * X / (1 - dropout)
 

@@ -28,6 +28,9 @@ hypothesis.settings.register_profile("shared-machine", deadline=None)
 hypothesis.settings.load_profile("shared-machine")
 FRAMEWORKS = ["torch", "tensorflow", "mxnet", "paddle", "jax"]
 FULL_RUNS = "test_full_runs.py"
+COMMANDS = ("tests/cli/", "tests/processes/", "tests/project/")
+"""Tests of these rooms without a backend have a process of their own: together with the others they
+would take longer than those of any backend."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,7 +80,9 @@ def scope(nodeid: str) -> str:
     named = [name for name in backend_names() if name in parameters]
     if named:
         return named[0]
-    return FULL_RUNS if FULL_RUNS in nodeid else "core"
+    if FULL_RUNS in nodeid:
+        return FULL_RUNS
+    return "commands" if nodeid.startswith(COMMANDS) else "core"
 
 
 class OneBackendPerProcess(LoadScopeScheduling):  # type: ignore[misc]  # untyped
@@ -88,7 +93,7 @@ class OneBackendPerProcess(LoadScopeScheduling):  # type: ignore[misc]  # untype
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    return len(backend_names()) + 2
+    return len(backend_names()) + 3
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBackendPerProcess:
