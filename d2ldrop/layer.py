@@ -139,11 +139,12 @@ def framework_layer(
     if tracer is not None and tracer.is_traced(X):
         return tracer.traced_layer(X, dropout, mask, seed, step, site)
     _framework_of_type[type(X)] = name
+    given = mask
     dropout, mask = resolve(backend, X, dropout, mask, seed, step, site)
-    if isinstance(mask, np.ndarray):
-        mask = np.array(mask, order="C")  # a copy: from_numpy may share the memory
-    elif mask is not None and device_of(mask) != device_of(X):
-        mask = backend.to_numpy(mask)
+    if isinstance(given, np.ndarray):
+        mask = np.array(given, order="C")  # a copy: from_numpy may share the memory
+    elif given is not None and device_of(given) != device_of(X):
+        mask = backend.to_numpy(given)
     return _apply(backend, X, dropout, mask)
 
 
