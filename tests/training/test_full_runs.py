@@ -1,4 +1,7 @@
-"""Ten epochs in float64 on the real Fashion-MNIST: all backends stay in lockstep."""
+"""Ten epochs in float64 on the real Fashion-MNIST: all backends stay in lockstep.
+
+One seed takes several minutes. docs/randomness.md has the figures of other seeds, and the command.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,11 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_ten_epochs_in_float64_end_in_the_same_weights(tmp_path: Path, seed: int) -> None:
+def test_ten_epochs_in_float64_end_in_the_same_weights(tmp_path: Path) -> None:
     out = subprocess.run(
         [
             *(sys.executable, "-m", "d2ldrop", "compare", "--dataset", "fashion-mnist"),
-            *("--dtype", "float64", "--seed", str(seed), "--json"),
+            *("--dtype", "float64", "--json"),
         ],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
