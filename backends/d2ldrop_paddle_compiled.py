@@ -1,11 +1,12 @@
 """``dropout_layer`` inside functions that Paddle turns into static graphs."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+import d2ldrop_paddle
 import numpy as np
 import paddle
-from d2ldrop_paddle import dropout_layer
 from paddle.base import core
 
 import d2ldrop
@@ -19,7 +20,7 @@ paddle.jit.not_to_static(layer.framework_layer)
 # uint64. It must run the layer as it is, and all functions that the layer calls.
 paddle.jit.marker.force_dynamic(layer.framework_layer)
 core.eval_frame_skip_file_prefix(
-    tuple(str(Path(file).parent) for file in (d2ldrop.__file__, __file__))
+    (f"{Path(d2ldrop.__file__).parent}{os.sep}", d2ldrop_paddle.__file__, __file__)
 )
 
 
@@ -35,6 +36,8 @@ def traced_layer(
     dropout, mask = resolve(loaded.paddle.backend, X, dropout, mask, seed, step, site)
     if isinstance(mask, np.ndarray):
         mask = paddle.assign(mask)
-    elif mask is None and -1 in X.shape:  # a size is known only when the graph runs
+    elif (
+        mask is None and 0 < dropout < 1 and -1 in X.shape
+    ):  # a size is known only when the graph runs
         mask = paddle.rand(paddle.shape(X), dtype="float32") >= dropout
-    return dropout_layer(X, dropout, mask=mask)
+    return d2ldrop_paddle.dropout_layer(X, dropout, mask=mask)

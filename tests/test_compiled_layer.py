@@ -391,6 +391,18 @@ FIRST_CALLS = {
         import paddle
         Y = paddle.jit.to_static(lambda x: layer(x))(paddle.ones([8, 16])).numpy()
     """,
+    # Paddle simulates bytecode without uint64: it must leave alone what the layer calls.
+    "paddle with numbers of NumPy": """
+        import numpy as np
+        import paddle
+        def layer_of_numbers(x):
+            return dropout_layer(x, np.float32(0.3), seed=np.int64(5), step=np.uint64(2**63))
+        X = paddle.ones([8, 16])
+        for full_graph in (True, False):
+            Y = paddle.jit.to_static(layer_of_numbers, full_graph=full_graph)(X).numpy()
+            assert (Y == layer_of_numbers(X).numpy()).all()
+        Y = layer(X).numpy()
+    """,
 }
 
 

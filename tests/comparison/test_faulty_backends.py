@@ -408,23 +408,16 @@ def test_a_copy_of_numpy_is_in_lockstep(
     assert checks.whole_run(monkeypatch, {}, tmp_path) == (True, None)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    ("implementation", "name"),
+    [*(("scratch", name) for name in FAULTS), *(("concise", name) for name in CONCISE_FAULTS)],
+)
 def test_a_fault_is_found_and_named(
-    checks: Checks, monkeypatch: pytest.MonkeyPatch, name: str
+    checks: Checks, monkeypatch: pytest.MonkeyPatch, implementation: str, name: str
 ) -> None:
-    fault, expected = FAULTS[name]
-    holds, where = checks.first_steps(monkeypatch, fault, "scratch")
-    assert not holds
-    assert where
-    assert re.search(expected, where), where
-
-
-@pytest.mark.parametrize("name", CONCISE_FAULTS)
-def test_a_fault_of_a_concise_version_is_found_and_named(
-    checks: Checks, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    fault, expected = CONCISE_FAULTS[name]
-    holds, where = checks.first_steps(monkeypatch, fault, "concise")
+    faults = FAULTS if implementation == "scratch" else CONCISE_FAULTS
+    fault, expected = faults[name]
+    holds, where = checks.first_steps(monkeypatch, fault, implementation)
     assert not holds
     assert where
     assert re.search(expected, where), where
