@@ -21,11 +21,11 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy.typing as npt
 
 from d2ldrop.core.devices import device_name
-from d2ldrop.core.entry_points import modules_of
 from d2ldrop.core.imports import safe_import
 from d2ldrop.core.noise import NO_NOISE, Noise
-from d2ldrop.core.suggestions import FRAMEWORK_ALIASES, did_you_mean
-from d2ldrop.frameworks import FRAMEWORKS, how_to_install, title
+from d2ldrop.core.suggestions import did_you_mean
+from d2ldrop.entry_points import modules_of
+from d2ldrop.frameworks import FRAMEWORKS, aliases, how_to_install, title
 
 Array = TypeVar("Array")
 GROUP = "d2ldrop.backends"
@@ -216,7 +216,7 @@ def check_name(name: str) -> None:
         ModuleNotFoundError: its framework is not installed.
     """
     if name not in backend_names():
-        hint = did_you_mean(str(name), backend_names(), FRAMEWORK_ALIASES)
+        hint = did_you_mean(str(name), backend_names(), aliases())
         known = ", ".join(backend_names())
         raise ValueError(f"unknown backend {name!r}: expected one of {known}{hint}")
     if not is_installed(name):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from d2ldrop.core.numpy_for_mxnet import imported_by_mxnet
-from d2ldrop.frameworks import framework
+from d2ldrop.frameworks import framework, title
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def explained(name: str) -> Iterator[None]:
         else:
             hint = "install the system package that contains it, or reinstall the framework"
         raise ImportError(
-            f"{facts.title} needs the library {library}, which this system lacks; {hint}", name=name
+            f"{title(name)} needs the library {library}, which this system lacks; {hint}", name=name
         ) from error
 
 

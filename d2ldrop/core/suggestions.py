@@ -5,15 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 
-FRAMEWORK_ALIASES = {
-    "np": "numpy",
-    "pytorch": "torch",
-    "tf": "tensorflow",
-    "mx": "mxnet",
-    "paddlepaddle": "paddle",
-}
-"""Other names of frameworks. They are suggested, not accepted."""
-
 
 def did_you_mean(
     word: str, known: Collection[str], aliases: Mapping[str, str] | None = None
@@ -22,7 +13,7 @@ def did_you_mean(
 
     >>> did_you_mean("trian", ["train", "data"])
     "; did you mean 'train'?"
-    >>> did_you_mean("TF", ["tensorflow"], FRAMEWORK_ALIASES)
+    >>> did_you_mean("TF", ["tensorflow"], {"tf": "tensorflow"})
     "; did you mean 'tensorflow'?"
     >>> did_you_mean("swap", ["swap-dropout"])
     "; did you mean 'swap-dropout'?"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from d2ldrop.core.machine import CPUINFO, THREAD_VARIABLES, cores
-from d2ldrop.frameworks import FRAMEWORKS, framework, title
+from d2ldrop.frameworks import framework, frameworks, title
 
 EXECUTIONS = ("default", "fast")
 """The execution modes: "fast" adds the variables of ``Framework.fast_execution``."""
@@ -31,7 +31,9 @@ def check_execution(backend: str, execution: str, cpuinfo: Path = CPUINFO) -> No
     if execution == "default":
         return
     if not framework(backend).fast_execution:
-        able = ", ".join(facts.title for facts in FRAMEWORKS.values() if facts.fast_execution)
+        able = ", ".join(
+            title(name) for name, facts in frameworks().items() if facts.fast_execution
+        )
         raise ValueError(
             f"{title(backend)} has no execution mode 'fast': {able} has one; "
             "'default' is as fast as its documented settings make it"
@@ -59,10 +61,11 @@ def worker_environment(
     """
     facts = framework(backend)
     added = {} if "GLIBC_TUNABLES" in user else dict(MEMORY)
+    added |= {name: value for name, value in facts.environment.items() if name not in user}
     if execution == "fast":
         added |= facts.fast_execution
     if threads is not None:
-        return added | dict.fromkeys(THREAD_VARIABLES, str(threads))
+        return added | dict.fromkeys((*THREAD_VARIABLES, *facts.thread_variables), str(threads))
     if facts.cores_left_free is not None and "OMP_NUM_THREADS" not in user:
         added["OMP_NUM_THREADS"] = str(max(1, cores() - facts.cores_left_free))
     return added

@@ -18,7 +18,7 @@ from d2ldrop.core.noise import LayerNoise, Noise
 from d2ldrop.core.randomness import native_seed
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import to_network
-from d2ldrop.frameworks import FRAMEWORKS, framework
+from d2ldrop.frameworks import framework, frameworks
 from d2ldrop.prediction import scale_weights
 from d2ldrop.training.divergence import check_concise_lr
 from d2ldrop.training.step_noise import draw_noise, drop_pixels, hidden_rates, input_rate
@@ -276,7 +276,9 @@ def _check_concise(backend: str, recipe: Recipe) -> None:
     """Raise ValueError if the framework's own layers do not support the recipe."""
     check_concise_lr(recipe.lr)
     if recipe.noise not in ("dropout", "none", *framework(backend).concise_noises):
-        able = [name for name, facts in FRAMEWORKS.items() if recipe.noise in facts.concise_noises]
+        able = [
+            name for name, facts in frameworks().items() if recipe.noise in facts.concise_noises
+        ]
         raise ValueError(
             f"implementation 'concise' of {backend} cannot do noise {recipe.noise!r}: "
             f"{', '.join(able) or 'no framework'} has a layer for it; "

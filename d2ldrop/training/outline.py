@@ -6,7 +6,7 @@ import ast
 import importlib.machinery
 import sys
 
-from d2ldrop.core.entry_points import modules_of
+from d2ldrop.entry_points import modules_of
 
 CONCISE = ("concise_mlp", "concise_step", "concise_predict", "concise_params")
 """The functions that the concise implementation calls."""

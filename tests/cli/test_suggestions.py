@@ -11,9 +11,9 @@ import click
 import pytest
 
 from d2ldrop.cli.main import cli
-from d2ldrop.core.suggestions import FRAMEWORK_ALIASES, did_you_mean
+from d2ldrop.core.suggestions import did_you_mean
 from d2ldrop.experiments import ABOUT, NAMES, find_experiment
-from d2ldrop.frameworks import FRAMEWORKS
+from d2ldrop.frameworks import FRAMEWORKS, aliases
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_nothing_is_suggested_for_a_word_like_no_name() -> None:
 
 
 def test_every_alias_belongs_to_a_framework() -> None:
-    assert set(FRAMEWORK_ALIASES.values()) <= set(FRAMEWORKS)
-    assert not FRAMEWORK_ALIASES.keys() & FRAMEWORKS.keys()
+    assert set(aliases().values()) <= set(FRAMEWORKS)
+    assert not aliases().keys() & FRAMEWORKS.keys()
 
 
 # The help

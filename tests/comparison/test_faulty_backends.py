@@ -23,8 +23,8 @@ from d2ldrop.backend import GROUP
 from d2ldrop.comparison.lockstep import Check, Lockstep, plan_checks
 from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.core.entry_points import modules_of
 from d2ldrop.core.noise import LayerNoise
+from d2ldrop.entry_points import modules_of
 from d2ldrop.processes import jobs
 from d2ldrop.processes.shared_data import SharedData, shared_data
 from d2ldrop.training.folder import RunFolder
