@@ -1,7 +1,7 @@
 """Every noise, every regulariser and the concise version stay in lockstep for an epoch.
 
-The data are 24,000 images of Fashion-MNIST, and the dtype is float64. One worker per variant takes all steps, so
-each framework is imported once.
+The data are 24,000 images of Fashion-MNIST, and the dtype is float64. One worker per variant takes
+all steps, so each framework is imported once.
 """
 
 from __future__ import annotations
