@@ -13,6 +13,8 @@ import pytest
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
 FOLDER = Path(__file__).resolve().parent
 PACKAGE = "d2ldrop.conformance"
+SESSION = f"{PACKAGE}.session"
+"""The name under which the session is registered, which ``d2ldrop conformance`` does itself."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,7 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--d2ldrop-backend"):
         from d2ldrop.conformance.session import begin
 
-        begin(config)
+        if not config.pluginmanager.has_plugin(SESSION):
+            begin(config)
     elif any(_is_suite(argument) for argument in config.args):
         raise pytest.UsageError(
             f"{PACKAGE} needs the name of a backend: "
