@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from d2ldrop.comparison.layout import printable
 from d2ldrop.conformance.job import run_suite
 from d2ldrop.conformance.report import LEVELS, lines
 from d2ldrop.core.files import write_json
-from d2ldrop.core.places import check_place
+from d2ldrop.core.places import check_file_name
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.scratch import scratch_folder
 
@@ -77,9 +78,11 @@ def conformance(
 
 def _check_json(path: Path) -> None:
     """Raise, before any work, unless the file can be written."""
+    check_file_name(str(path), "json")
     if path.is_dir():
         raise IsADirectoryError(f"json must be a file, but {path} is a folder")
-    try:
-        check_place(path.absolute().parent, path.name)
-    except NotADirectoryError as error:
-        raise NotADirectoryError(str(error).replace("out (--out)", "the folder of json")) from None
+    nearest = next(each for each in path.absolute().parents if each.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise NotADirectoryError(
+            f"json must be a file in a folder that can be written, but {nearest} is none"
+        )
