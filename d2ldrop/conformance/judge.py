@@ -44,7 +44,7 @@ def values_of(backend: Any, x: Any, place: str) -> Values:
         kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
         fail(place, f"expected an array for which is_array is true, got {kind}")
     found = backend.to_numpy(x)
-    if not isinstance(found, np.ndarray):
+    if not isinstance(found, (np.ndarray, np.generic)):  # some give a scalar for the shape ()
         fail("contract, to_numpy", f"expected an array of NumPy, got {type(found).__name__}")
     return np.array(found)
 
