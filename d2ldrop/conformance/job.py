@@ -95,7 +95,7 @@ def run_suite(
     if expected is not None:
         read_expected(expected)
         expected = expected.resolve()
-    run = _Run(on_event)
+    run = Run(on_event)
     try:
         run_job(ConformanceJob(name, level, expected), options, run.hear, log=log)
     except WorkerFailedError as error:
@@ -107,7 +107,7 @@ def run_suite(
     return report
 
 
-class _Run:
+class Run:
     """What is known about the checks while the worker runs."""
 
     def __init__(self, on_event: Callable[[dict[str, Any]], None]) -> None:
@@ -140,7 +140,10 @@ class _Run:
         if check is None:
             check = Check("L0.start", "L0", "contract")
             self.checks = {check.id: check, **self.checks}
-        check.outcome, check.message = "failed", f"{check.place}: the process of this check failed: {cause}"
+        check.outcome, check.message = (
+            "failed",
+            f"{check.place}: the process of this check failed: {cause}",
+        )
         for one in self.checks.values():
             if one.outcome == "not run" and not one.message:
                 one.message = f"not run: {check.id} ended the process"

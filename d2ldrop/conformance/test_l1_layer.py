@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -40,21 +41,24 @@ SPACING = {"bfloat16": 2.0**16}
 def layer_faults(X: Values, mask: Values, p: float) -> Hints:
     """Known mistakes of ``mask * X / (1 - p)``, in the precision of X."""
     wide, single = X.astype(np.float64), np.float32
-    given = {
-        "an inverted mask": ~mask * wide / (1 - p),
-        "no scale": mask * wide,
-        "a scale of p instead of 1 - p": mask * wide / p,
-        "a mask that is multiplied by p": mask * wide * p,
-        "a scale that multiplies by 1 - p": mask * wide * (1 - p),
-        "a scale that is applied twice": mask * wide / (1 - p) ** 2,
-        "no mask": wide / (1 - p),
-        "no dropout": wide,
-        "a scale computed in float32": mask * wide / float(single(1 - p)),
-        "a scale rounded to float32": mask * wide * float(single(1 / (1 - p))),
-        "arithmetic in float32": mask * X.astype(single) / single(1 - p),
-        "arithmetic in float16": mask * X.astype(np.float16) / np.float16(1 - p),
+    faults: dict[str, Callable[[], Values]] = {
+        "an inverted mask": lambda: ~mask * wide / (1 - p),
+        "no scale": lambda: mask * wide,
+        "a scale of p instead of 1 - p": lambda: mask * wide / p,
+        "a mask that is multiplied by p": lambda: mask * wide * p,
+        "a scale that multiplies by 1 - p": lambda: mask * wide * (1 - p),
+        "a scale that is applied twice": lambda: mask * wide / (1 - p) ** 2,
+        "no mask": lambda: wide / (1 - p),
+        "no dropout": lambda: wide,
+        "a scale computed in float32": lambda: mask * wide / float(single(1 - p)),
+        "a scale rounded to float32": lambda: mask * wide * float(single(1 / (1 - p))),
+        "arithmetic in float32": lambda: mask * X.astype(single) / single(1 - p),
+        "arithmetic in float16": lambda: mask * X.astype(np.float16) / np.float16(1 - p),
     }
-    return {cause: values.astype(X.dtype) for cause, values in given.items()}
+    return {
+        cause: lambda fault=fault: fault().astype(X.dtype)  # type: ignore[misc]  # mypy: default
+        for cause, fault in faults.items()
+    }
 
 
 def check_layer(place: str, found: Values, X: Values, mask: Values, p: float, dtype: str) -> None:
