@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def boolean_masks(
     return first, second
 
 
+@lru_cache(maxsize=64)
 def make_step(
     n: int,
     widths: tuple[int, int],
