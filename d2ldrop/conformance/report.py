@@ -143,7 +143,7 @@ def verdict(report: dict[str, Any]) -> str:
         return f"{who} failed at {first.level}: {places}."
     also = f", {counts['expected failure']} expected failures" if counts["expected failure"] else ""
     reach = "" if report["level"] == "L4" else f" up to {report['level']}"
-    return f"{who} passed{reach}: {counts['passed']} checks in {seconds:.0f} s{also}."
+    return f"{who} passed{reach}: {_number(counts['passed'])} in {seconds:.0f} s{also}."
 
 
 def keep(report: dict[str, Any]) -> None:
@@ -234,7 +234,9 @@ def _skips(checks: Sequence[Check]) -> Iterator[str]:
     for outcome in ("skipped", "not run"):
         reasons = [check.message for check in checks if check.outcome == outcome]
         for reason in dict.fromkeys(reasons):
-            count = reasons.count(reason)
-            number = "1 check" if count == 1 else f"{count} checks"
-            text = reason or outcome
-            yield f"{number} {'' if outcome == 'not run' else 'skipped, '}{text}"
+            kind = "" if outcome == "not run" else "skipped, "
+            yield f"{_number(reasons.count(reason))} {kind}{reason or outcome}"
+
+
+def _number(checks: int) -> str:
+    return "1 check" if checks == 1 else f"{checks} checks"

@@ -78,9 +78,10 @@ class Session:
         self._checks: dict[str, Check] = {}
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Let ``-k L1`` choose a level."""
+        """Let ``-k L1`` choose a level, and let a warning of the framework be no failure."""
         if level := level_of(item):
             item.extra_keyword_matches.add(level)
+            item.add_marker(pytest.mark.filterwarnings("default"))
 
     @pytest.hookimpl(tryfirst=True)  # before -k deselects
     def pytest_collection_modifyitems(

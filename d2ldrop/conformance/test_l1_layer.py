@@ -185,7 +185,7 @@ def test_memory_layouts(backend: Module, name: str, view: str) -> None:
     mask = VIEWS[view](dropout_mask((16, 8), 0.3, seed=1))
     for p in (0.3, 0, 1):
         place = f"layer forward, {view} array and mask [p={p}, float64]"
-        expected = {0: X, 1: 0 * X}.get(p, mask * X / (1 - p))
+        expected = {0: X, 1: 0 * X}[p] if p in (0, 1) else mask * X / (1 - p)
         Y = shared_layer(name, backend.from_numpy(X), p, mask=mask)
         check_close(place, read(backend, Y, place, "float64"), expected, ulps(expected, ULPS))
         Y = shared_layer(name, backend.from_numpy(X), p, mask=backend.from_numpy(mask))
