@@ -40,7 +40,7 @@ from d2ldrop.processes.scratch import scratch_folder
 @click.option(
     "--threads",
     type=int,
-    help="Threads of the framework's pools.  [default: chosen for each framework]",
+    help="Threads of each framework's pools.  [default: chosen for each framework]",
 )
 @click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
 @click.option("--quiet", is_flag=True, help="Show no progress.")
