@@ -17,7 +17,7 @@ SMALL = [*FEW, "--num-epochs", "1", "--num-hiddens", "16", "8"]
 ALONE = f"import sys; sys.modules.update(dict.fromkeys({FRAMEWORKS}))\n"
 MAIN = "from d2ldrop.cli.main import main\nsys.argv[0] = 'd2ldrop'\nmain()"
 IN_A_USERS_PROGRAM = """
-import json
+import json, sys
 import d2ldrop, numpy as np
 
 before = d2ldrop.title("minitape"), "minitape" in sys.modules
