@@ -20,6 +20,7 @@ import click
 from d2ldrop.cli.backends import backends
 from d2ldrop.cli.bench import bench
 from d2ldrop.cli.compare import compare
+from d2ldrop.cli.conformance import conformance
 from d2ldrop.cli.data import data
 from d2ldrop.cli.evaluate import evaluate
 from d2ldrop.cli.experiment import experiment
@@ -140,5 +141,5 @@ def cli() -> None:
     """Dropout, side by side: one training run on NumPy, PyTorch, TensorFlow, MXNet and Paddle."""
 
 
-for command in (backends, bench, compare, data, evaluate, experiment, train):
+for command in (backends, bench, compare, conformance, data, evaluate, experiment, train):
     cli.add_command(command)

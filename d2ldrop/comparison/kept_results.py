@@ -12,8 +12,8 @@ import numpy as np
 
 from d2ldrop.comparison.lockstep import Check, Lockstep
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.quantities import Quantity
 from d2ldrop.comparison.rows import row_of_run
+from d2ldrop.training.quantities import Quantity
 from d2ldrop.version import __version__
 
 

@@ -18,7 +18,12 @@ from typing import Any
 import numpy as np
 
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.quantities import (
+from d2ldrop.comparison.seen import diverged_after, faults_after, reference, seen, seen_in_run
+from d2ldrop.core.arrays import Weights
+from d2ldrop.core.recipe import Recipe
+from d2ldrop.processes.jobs import LockstepSteps
+from d2ldrop.training.observed import Observed
+from d2ldrop.training.quantities import (
     FACTOR,
     FLOOR,
     LIMIT,
@@ -27,11 +32,6 @@ from d2ldrop.comparison.quantities import (
     Quantity,
     Reference,
 )
-from d2ldrop.comparison.seen import diverged_after, faults_after, reference, seen, seen_in_run
-from d2ldrop.core.arrays import Weights
-from d2ldrop.core.recipe import Recipe
-from d2ldrop.processes.jobs import LockstepSteps
-from d2ldrop.training.observed import Observed
 from d2ldrop.training.saved_arrays import load_weights
 from d2ldrop.training.short_training import SHORT_STEPS, described, short_recipe
 

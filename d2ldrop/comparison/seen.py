@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from d2ldrop.comparison.quantities import Reference
 from d2ldrop.core.arrays import Weights
 from d2ldrop.core.files import read_json
 from d2ldrop.processes.jobs import LockstepSteps
 from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.observed import Observed
+from d2ldrop.training.quantities import Reference
 from d2ldrop.training.saved_arrays import load_weights
 
 

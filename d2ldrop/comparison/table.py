@@ -11,10 +11,10 @@ from rich.text import Text
 from d2ldrop.comparison.layout import Column, FittedTable, printable
 from d2ldrop.comparison.lockstep import WHOLE_RUN
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.quantities import LIMIT
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.frameworks import title
 from d2ldrop.training.divergence import diverged_after
+from d2ldrop.training.quantities import LIMIT
 
 SMALLER_LR = "A smaller lr (--lr) usually prevents it."
 

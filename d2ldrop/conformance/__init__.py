@@ -1,1 +1,1 @@
-"""The conformance suite: whether a backend does what the others do, and if not, where it differs."""
+"""The conformance suite: does a backend do what the others do, and if not, where does it differ?"""

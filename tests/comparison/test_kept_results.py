@@ -12,8 +12,8 @@ from d2ldrop.comparison.kept_results import KeptResults, installed_versions, kep
 from d2ldrop.comparison.kept_results import versions_of_checks as versions
 from d2ldrop.comparison.lockstep import Lockstep, plan_checks
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.comparison.quantities import Quantity
 from d2ldrop.comparison.rows import row_of_run
+from d2ldrop.training.quantities import Quantity
 
 NUMPY, TORCH = Variant("numpy"), Variant("torch")
 CHECKS = plan_checks(Recipe(dtype="float64"), [NUMPY, TORCH], 5, 20)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from d2ldrop.comparison.quantities import Reference
 from d2ldrop.training.observed import Observed
+from d2ldrop.training.quantities import Reference
 
 NAN = float("nan")
 

@@ -1,0 +1,88 @@
+"""``d2ldrop conformance``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from d2ldrop.cli.completion import Choice, complete_backend
+from d2ldrop.cli.options import TIMEOUT, pythons_option
+from d2ldrop.cli.progress import Progress
+from d2ldrop.comparison.layout import printable
+from d2ldrop.conformance.job import run_suite
+from d2ldrop.conformance.report import LEVELS, lines
+from d2ldrop.core.files import write_json
+from d2ldrop.core.places import check_file_name
+from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.processes.scratch import scratch_folder
+
+
+@click.command()
+@click.argument("backend", shell_complete=complete_backend)
+@click.option(
+    "--level",
+    type=Choice(list(LEVELS)),
+    default="L4",
+    show_default=True,
+    help="The highest level: L0 masks, L1 layer, L2 one step, L3 lockstep, L4 float32 and fresh "
+    "masks.",
+)
+@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Also write this file.")
+@click.option(
+    "--expected-failures",
+    "expected",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A TOML file: names of checks that must fail, each with a reason.",
+)
+@click.option(
+    "--threads",
+    type=int,
+    help="Threads of the framework's pools.  [default: chosen for each framework]",
+)
+@click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@pythons_option
+def conformance(
+    backend: str,
+    level: str,
+    as_json: Path | None,
+    expected: Path | None,
+    threads: int | None,
+    timeout: float,
+    quiet: bool,
+    pythons: dict[str, str],
+) -> None:
+    """Judge the backend of a framework: run the conformance suite on it."""
+    options = WorkerOptions(threads=threads, timeout=timeout, pythons=pythons)
+    options.choose_backends([backend])
+    if as_json is not None:
+        _check_json(as_json)
+    with scratch_folder() as folder, Progress(quiet) as progress:
+        report = run_suite(
+            backend,
+            options,
+            log=folder / "log",
+            level=level,
+            expected=expected,
+            on_event=lambda event: progress(backend, event),
+        )
+        if as_json is not None:
+            write_json(as_json, report)
+    for line in lines(report):
+        click.echo(printable(line))
+    sys.exit(0 if report["passed"] else 1)
+
+
+def _check_json(path: Path) -> None:
+    """Raise, before any work, unless the file can be written."""
+    check_file_name(str(path), "json")
+    if path.is_dir():
+        raise IsADirectoryError(f"json must be a file, but {path} is a folder")
+    nearest = next(each for each in path.absolute().parents if each.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise NotADirectoryError(
+            f"json must be a file in a folder that can be written, but {nearest} is none"
+        )

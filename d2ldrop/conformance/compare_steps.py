@@ -1,0 +1,154 @@
+"""Compares one training step, or several, with what is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from d2ldrop.conformance import reference
+from d2ldrop.conformance.judge import check_close, values_of
+from d2ldrop.conformance.problems import (
+    BOUND,
+    Module,
+    read_params,
+    send,
+    send_noise,
+    send_params,
+    taken,
+)
+from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, take
+from d2ldrop.core.noise import Noise
+
+LR_BOUND = 1e-12
+"""The largest relative error of the learning rate that an update shows."""
+
+
+def size(*arrays: Values) -> float:
+    """The largest number of the arrays, at least 1: errors are relative to it."""
+    return max(1.0, *(float(np.max(np.abs(array), initial=0.0)) for array in arrays))
+
+
+def check_part(
+    place: str,
+    step: Step,
+    found: Values,
+    pick: Callable[[Result], Values],
+    scale: float,
+    right: Result | None = None,
+) -> None:
+    """Compare one quantity of a step with what is right; ``scale`` is that of its numbers."""
+    dtype = str(step.X.dtype)
+    expected = pick(right or take(step)).astype(dtype)
+    check_close(place, found, expected, BOUND[dtype] * scale, hints(step, pick))
+
+
+def check_gradients(place: str, step: Step, found: Result) -> None:
+    """Compare the gradients with those of the textbook. The message names the first wrong one."""
+    right = take(step)
+    scale = size(*step.params, *right.gradients, right.logits)
+    for index in reversed(range(6)):  # in the order of the backward pass
+        check_part(
+            f"{place}, d{NAMES[index]} {described(step)}",
+            step,
+            found.gradients[index].astype(step.X.dtype),
+            lambda result, index=index: result.gradients[index],  # type: ignore[misc]  # mypy
+            scale,
+            right,
+        )
+
+
+def described(step: Step) -> str:
+    """The step in brackets, for a message."""
+    widths = f"{len(step.params[1])}-{len(step.params[3])}"
+    return f"[n={len(step.X)}, widths {widths}, {step.X.dtype}]"
+
+
+def check_step(place: str, backend: Module, step: Step, device: str) -> None:
+    """Take one step, and compare all that it gives."""
+    found, _ = taken(backend, step, device, place)
+    check_result(place, step, found)
+    right = take(step)
+    if step.X.dtype == np.float64 and not step.weight_decay and step.max_norm is None:
+        moved = np.concatenate([step.lr * gradient.ravel() for gradient in found.gradients])
+        gradient = np.concatenate([gradient.ravel() for gradient in right.gradients])
+        lr = np.array(moved @ gradient / (gradient @ gradient))
+        causes = {"a learning rate in float32": np.array(reference.single(step.lr))}
+        check_close(f"{place}, lr of the update", lr, np.array(step.lr), LR_BOUND, causes)
+
+
+def check_result(place: str, step: Step, found: Result) -> None:
+    """Compare logits, loss and parameters of a step."""
+    right = take(step)
+    logits, scale = size(right.logits), size(*step.params, right.logits)
+    check_part(f"{place}, logits", step, found.logits, lambda one: one.logits, logits, right)
+    check_part(f"{place}, loss", step, found.loss, lambda one: one.loss, size(right.loss), right)
+    for index in reversed(range(6)):
+        check_part(
+            f"{place}, {NAMES[index]} after the update",
+            step,
+            found.params[index],
+            lambda result, index=index: result.params[index],  # type: ignore[misc]  # mypy
+            scale,
+            right,
+        )
+
+
+def check_compiled(
+    place: str, backend: Module, train_steps: Any, steps: list[Step], device: str
+) -> None:
+    """One call of ``train_steps`` against its steps one by one."""
+    first = steps[0]
+    noise: Noise = tuple(  # type: ignore[assignment]  # mypy: a tuple of two
+        sites[0]
+        if sites[0].mask is None
+        else sites[0]._replace(mask=np.stack([site.mask for site in sites]))
+        for sites in zip(*(one.noise for one in steps), strict=True)
+    )
+    params, losses, logits = train_steps(
+        send_params(backend, first.params, device),
+        send(backend, np.stack([one.X for one in steps]), device),
+        send(backend, np.stack([one.y for one in steps]), device),
+        first.lr,
+        send_noise(backend, noise, device),
+        first.weight_decay,
+        first.max_norm,
+    )
+    right = one_by_one(steps)
+    masks_of_first = one_by_one([replace(one, noise=first.noise) for one in steps])
+    unlimited = one_by_one([replace(one, max_norm=None) for one in steps])
+    early = one_by_one(steps, reference.limited_before if first.max_norm else take)
+    causes = {
+        "the first step's mask in every step": masks_of_first,
+        "no max-norm": unlimited,
+        "max-norm before the update": early,
+        "a learning rate in float32": one_by_one(
+            [replace(one, lr=reference.single(one.lr)) for one in steps]
+        ),
+    }
+    for what, found, pick in (
+        ("logits", values_of(backend, logits, place), lambda taken: taken[2]),
+        ("losses", values_of(backend, losses, place), lambda taken: taken[1]),
+    ):
+        expected = pick(right)
+        given = {cause: pick(result) for cause, result in causes.items()}
+        check_close(f"{place}, {what}", found, expected, 1e-12 * size(expected), given)
+    for index, array in enumerate(read_params(backend, params, first, place)):
+        given = {cause: result[0][index] for cause, result in causes.items()}
+        expected = right[0][index]
+        where = f"{place}, {NAMES[index]} at the end"
+        check_close(where, array, expected, 1e-12 * size(expected), given)
+
+
+def one_by_one(
+    steps: list[Step], move: Callable[[Step], Result] = take
+) -> tuple[tuple[Values, ...], Values, Values]:
+    """Parameters, losses and logits of steps that go on from each other."""
+    params, results = steps[0].params, []
+    for one in steps:
+        results.append(move(replace(one, params=params)))
+        params = results[-1].params
+    losses = np.array([result.loss for result in results])
+    return params, losses, np.stack([result.logits for result in results])
