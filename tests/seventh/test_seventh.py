@@ -114,12 +114,23 @@ def test_it_is_trained_evaluated_and_benchmarked(python: Python, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_it_is_in_lockstep_in_float64(python: Python, tmp_path: Path) -> None:
+def test_it_conforms_and_is_in_lockstep_in_float64(python: Python, tmp_path: Path) -> None:
     """MiniTape has float64 only in an environment that its facts declare."""
+    judged = d2ldrop(python, "conformance", "minitape", "--json", str(tmp_path / "judged.json"))
+    assert "minitape (d2ldrop-minitape 0.1.0, d2ldrop" in judged
+    assert " passed: " in judged
+    checks = [
+        check
+        for level in json.loads((tmp_path / "judged.json").read_text())["levels"]
+        for check in level["checks"]
+    ]
+    skips = {check["message"] for check in checks if check["outcome"] == "skipped"}
+    assert skips == {"not declared: float16", "not declared: bfloat16"}
     few = ["--dtype", "float64", "--lockstep-steps", "20", "--out", str(tmp_path), "--name", "c"]
     d2ldrop(python, "compare", "numpy", "minitape", "--impl", "both", *SMALL, *few, "--quiet")
     summary = json.loads((tmp_path / "c" / "summary.json").read_text())
     assert list(summary["backends"]) == ["numpy", "numpy-concise", "minitape", "minitape-concise"]
     assert summary["ok"] is True
+    assert summary["conformance"] == {"minitape": "passed at version 0.1.0"}
     for check in summary["lockstep"]:
         assert all(check["in_lockstep"].values())
