@@ -31,6 +31,7 @@ class Framework:
         cores_left_free: the number of cores that its workers leave free. It is set only if the
             framework uses one core unless OMP_NUM_THREADS is set.
         fast_execution: the environment variables that ``execution="fast"`` adds.
+        fast_needs: the words that Linux's /proc/cpuinfo must contain for it, and what each means.
         dtypes: the floating-point dtypes of arrays that ``dropout_layer`` takes.
         autodiff: whether it differentiates ``dropout_layer``.
         concise: whether its backend has the concise version, with the framework's own layers.
@@ -49,6 +50,7 @@ class Framework:
     thread_variables: tuple[str, ...] = ()
     cores_left_free: int | None = None
     fast_execution: Mapping[str, str] = field(default_factory=dict)
+    fast_needs: Mapping[str, str] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float32", "float64")
     autodiff: bool = False
     concise: bool = False

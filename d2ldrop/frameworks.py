@@ -97,6 +97,8 @@ FRAMEWORKS = {
         # MKL takes its slowest path on processors that Intel did not make. Type 5 selects the AVX2
         # path. It does the same arithmetic in another order, so float64 stays in lockstep.
         fast_execution={"MKL_DEBUG_CPU_TYPE": "5"},
+        # The process would crash at an instruction that the processor does not support.
+        fast_needs={"AuthenticAMD": "an AMD processor", "avx2": "AVX2", "fma": "FMA"},
         dtypes=FLOATS,
         autodiff=True,
         concise=True,

@@ -140,7 +140,10 @@ class _Run:
         if check is None:
             check = Check("L0.start", "L0", "contract")
             self.checks = {check.id: check, **self.checks}
-        check.outcome, check.message = "failed", f"{check.place}: the process of this check failed: {cause}"
+        check.outcome, check.message = (
+            "failed",
+            f"{check.place}: the process of this check failed: {cause}",
+        )
         for one in self.checks.values():
             if one.outcome == "not run" and not one.message:
                 one.message = f"not run: {check.id} ended the process"
