@@ -1,7 +1,8 @@
-"""Backends: the contract of a framework's module, and how such modules are found.
+"""How the backends are found; their contract is in ``d2ldrop.contract``.
 
-- A backend is a module with the functions of ``Backend``. The entry-point group
-  ``d2ldrop.backends`` registers it: the key is the framework's import name, the value the module.
+- A backend is a module with the functions of ``Backend``. It may have those of ``ConciseBackend``.
+  The entry-point group ``d2ldrop.backends`` registers it: the key is the framework's import name,
+  the value the module.
 - A second module may have what compiled functions need: several training steps in one call
   (``TrainSteps``) and the layer for traced arrays (``Tracer``). The group ``d2ldrop.compiled``
   registers it in the same way.
@@ -15,165 +16,35 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, cast
 
-import numpy.typing as npt
-
+from d2ldrop.contract import CONCISE, Array, Backend, ConciseBackend, Tracer, TrainSteps
 from d2ldrop.core.devices import device_name
 from d2ldrop.core.imports import safe_import
-from d2ldrop.core.noise import NO_NOISE, Noise
 from d2ldrop.core.suggestions import did_you_mean
 from d2ldrop.entry_points import modules_of
 from d2ldrop.frameworks import FRAMEWORKS, aliases, how_to_install, title
 
-Array = TypeVar("Array")
+__all__ = [
+    "GROUP",
+    "Backend",
+    "ConciseBackend",
+    "Tracer",
+    "TrainSteps",
+    "available_backends",
+    "backend_names",
+    "check_device",
+    "check_name",
+    "concise_backend",
+    "get_backend",
+    "get_compiled",
+    "get_tracer",
+    "get_train_steps",
+    "install_hint",
+    "is_installed",
+]
+
 GROUP = "d2ldrop.backends"
-
-
-class Backend(Protocol[Array]):
-    """The functions of a framework's module; ``Array`` is the framework's array type.
-
-    The core checks all arguments before it calls a backend.
-    """
-
-    def is_array(self, x: object) -> bool:
-        """Whether ``x`` is an array of this framework, subclasses and parameters included."""
-        ...
-
-    def devices(self) -> list[str]:
-        """The devices that the framework can use here: "cpu", then "gpu:0" and so on."""
-        ...
-
-    def from_numpy(self, array: npt.NDArray[Any], device: str = "cpu") -> Array:
-        """An array on ``device`` with the values, shape and dtype of ``array``.
-
-        Do not modify ``array`` afterwards: its memory may be shared.
-        """
-        ...
-
-    def to_numpy(self, x: Array) -> npt.NDArray[Any]:
-        """The values of ``x``; the result may share its memory."""
-        ...
-
-    def manual_seed(self, seed: int) -> None:
-        """Seed the generator that ``dropout_layer`` draws fresh masks from."""
-        ...
-
-    def dropout_layer(self, X: Array, dropout: float, *, mask: Array | None = None) -> Array:
-        """``mask * X / (1 - dropout)`` with a boolean mask, or a fresh one if it is None."""
-        ...
-
-    def init_params(self, arrays: Sequence[npt.NDArray[Any]], device: str = "cpu") -> list[Array]:
-        """Trainable copies of ``arrays``: W1, b1, W2, b2, W3, b3."""
-        ...
-
-    def mlp(self, params: list[Array], X: Array, noise: Noise = NO_NOISE) -> Array:
-        """Logits (n, 10) of images X (n, 784), with noise after each hidden activation.
-
-        ``d2ldrop.core.noise.noise_layer`` applies the noise, with the backend's ``dropout_layer``.
-        """
-        ...
-
-    def cross_entropy(self, logits: Array, y: Array) -> Array:
-        """Softmax cross-entropy of logits (n, 10) and labels y (n,), averaged: a scalar."""
-        ...
-
-    def train_step(
-        self,
-        params: list[Array],
-        X: Array,
-        y: Array,
-        lr: float,
-        noise: Noise,
-        weight_decay: float = 0,
-    ) -> tuple[list[Array], Array, Array]:
-        """Take one step of SGD; return the new parameters, and loss and logits before the update.
-
-        ``weight_decay * W`` is added to the gradient of each W, but not to those of the biases.
-        """
-        ...
-
-    def clip_norms(self, params: list[Array], max_norm: float) -> list[Array]:
-        """``params`` with the columns of each W scaled down to a norm of at most ``max_norm``."""
-        ...
-
-    def predict(self, params: list[Array], X: Array) -> Array:
-        """Logits (n, 10) without noise and without recording gradients."""
-        ...
-
-    def concise_mlp(
-        self,
-        arrays: Sequence[npt.NDArray[Any]],
-        dropout: tuple[float, float],
-        lr: float,
-        noise: str = "dropout",
-        device: str = "cpu",
-    ) -> tuple[Any, Any]:
-        """The same network made of the framework's own layers, and its optimiser.
-
-        ``noise`` is "dropout" or one of the framework's ``Framework.concise_noises``.
-        """
-        ...
-
-    def concise_step(self, net: Any, trainer: Any, X: Array, y: Array) -> tuple[Array, Array]:
-        """Take one step of the optimiser; return loss and logits before the update."""
-        ...
-
-    def concise_predict(self, net: Any, X: Array) -> Array:
-        """Logits (n, 10) without noise and without recording gradients."""
-        ...
-
-    def concise_params(self, net: Any) -> list[npt.NDArray[Any]]:
-        """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs; memory may be shared."""
-        ...
-
-
-class TrainSteps(Protocol):
-    """``train_steps`` of a module in the group ``d2ldrop.compiled``.
-
-    One call takes k steps of ``train_step``, with the same results. If ``max_norm`` is given,
-    ``clip_norms`` follows each step. X (k, n, 784), y (k, n) and each mask have an additional first
-    axis: the steps. The call returns the new parameters, the losses (k,) and the logits
-    (k, n, 10).
-    """
-
-    def __call__(
-        self,
-        params: list[Any],
-        X: Any,
-        y: Any,
-        lr: float,
-        noise: Noise,
-        weight_decay: float = 0,
-        max_norm: float | None = None,
-    ) -> tuple[list[Any], Any, Any]:
-        """Take the steps."""
-        ...
-
-
-class Tracer(Protocol):
-    """``dropout_layer`` inside functions that a framework compiles, exports or traces.
-
-    The functions of a module in the group ``d2ldrop.compiled``. A framework needs them if its
-    compiler cannot follow ``d2ldrop.layer``, which draws and scales masks with NumPy.
-    """
-
-    def is_traced(self, X: Any) -> bool:
-        """Whether ``X`` has no value yet, because a function is being traced."""
-        ...
-
-    def traced_layer(
-        self,
-        X: Any,
-        dropout: float,
-        mask: Any,
-        seed: int | None,
-        step: int | None,
-        site: int | None,
-    ) -> Any:
-        """What ``d2ldrop.dropout_layer`` returns, with the same checks of the arguments."""
-        ...
 
 
 def backend_names() -> list[str]:
@@ -246,6 +117,19 @@ def get_backend(name: str) -> Backend[Any]:
             f"backend {name!r} needs {title(name)}: {install_hint(name)}", name=name
         ) from error
     return cast("Backend[Any]", sys.modules[home])
+
+
+def concise_backend(backend: Backend[Array]) -> ConciseBackend[Array]:
+    """``backend`` itself, which has the functions of the concise version.
+
+    Raises:
+        ValueError: it lacks some of them; the message names these.
+    """
+    missing = [name for name in CONCISE if not hasattr(backend, name)]
+    if missing:
+        module = getattr(backend, "__name__", "the backend")
+        raise ValueError(f"{module} lacks {', '.join(missing)}: implementation 'scratch' trains it")
+    return cast("ConciseBackend[Array]", backend)
 
 
 def get_compiled(name: str) -> Any:

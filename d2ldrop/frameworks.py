@@ -2,66 +2,35 @@
 
 The table FRAMEWORKS has the facts about the frameworks of d2ldrop's own backends. The package of
 another backend registers its facts in the entry-point group ``d2ldrop.frameworks``: the key is the
-framework's import name, and the value a module with the constant ``FRAMEWORK``. That module does
-not import the framework.
+framework's import name, and the value a module with the constant ``FRAMEWORK``. That module must
+not import the framework: it is loaded by commands that only print a name.
 """
 
 from __future__ import annotations
 
 import functools
 import platform
+import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import EntryPoint, version
 
 from d2ldrop.entry_points import modules_of
+from d2ldrop.facts import Framework
+
+__all__ = [
+    "FRAMEWORKS",
+    "GROUP",
+    "Framework",
+    "aliases",
+    "framework",
+    "frameworks",
+    "how_to_convert",
+    "how_to_install",
+    "title",
+]
 
 GROUP = "d2ldrop.frameworks"
-
-
-@dataclass(frozen=True)
-class Framework:
-    """Facts about one framework, and what its backend declares; each has a default.
-
-    Attributes:
-        title: the official spelling of its name; its import name if empty.
-        package: the name that pip installs; its import name if empty.
-        aliases: other names, which an error suggests for.
-        machines: the systems and processors for which its package has a wheel, as ``platform``
-            names them; empty if unknown.
-        debian_packages: Debian's packages of the system libraries that its wheel needs and lacks.
-        install_beside_numpy_2: the command that installs it and keeps NumPy 2; empty if the extra
-            keeps NumPy 2 too.
-        environment: the environment variables that its workers start with.
-        thread_variables: its own environment variables that set the size of its thread pool.
-        cores_left_free: the number of cores that its workers leave free. It is set only if the
-            framework uses one core unless OMP_NUM_THREADS is set.
-        fast_execution: the environment variables that ``execution="fast"`` adds.
-        dtypes: the floating-point dtypes of arrays that ``dropout_layer`` takes.
-        autodiff: whether it differentiates ``dropout_layer``.
-        concise: whether its backend has the concise version, with the framework's own layers.
-        concise_noises: noises other than dropout for which it has its own layer.
-        concise_limits: the largest dropout that the layer of a noise supports, and the reason.
-        conversions: its types that are not arrays, and what to do with them instead.
-    """
-
-    title: str = ""
-    package: str = ""
-    aliases: tuple[str, ...] = ()
-    machines: tuple[str, ...] = ()
-    debian_packages: tuple[str, ...] = ()
-    install_beside_numpy_2: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    thread_variables: tuple[str, ...] = ()
-    cores_left_free: int | None = None
-    fast_execution: Mapping[str, str] = field(default_factory=dict)
-    dtypes: tuple[str, ...] = ("float32", "float64")
-    autodiff: bool = False
-    concise: bool = False
-    concise_noises: tuple[str, ...] = ()
-    concise_limits: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    conversions: Mapping[str, str] = field(default_factory=dict)
 
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -128,6 +97,8 @@ FRAMEWORKS = {
         # MKL takes its slowest path on processors that Intel did not make. Type 5 selects the AVX2
         # path. It does the same arithmetic in another order, so float64 stays in lockstep.
         fast_execution={"MKL_DEBUG_CPU_TYPE": "5"},
+        # The process would crash at an instruction that the processor does not support.
+        fast_needs={"AuthenticAMD": "an AMD processor", "avx2": "AVX2", "fma": "FMA"},
         dtypes=FLOATS,
         autodiff=True,
         concise=True,
@@ -161,26 +132,53 @@ def frameworks() -> Mapping[str, Framework]:
     """
     facts = dict(FRAMEWORKS)
     for name, entry in sorted(modules_of(GROUP).items()):
-        if name in facts:
-            continue
-        try:
-            found = entry.load().FRAMEWORK
-        except Exception as error:  # noqa: BLE001 - a faulty package must not stop the others
-            found = error
-        if isinstance(found, Framework):
+        if name in FRAMEWORKS:
+            _warn(entry, "are ignored: d2ldrop has facts of its own about it")
+        elif (found := _registered(entry)) is not None:
             facts[name] = found
-        else:
-            warnings.warn(
-                f"the facts about {name} are ignored: the module {entry.value} must have a "
-                f"constant FRAMEWORK of the type d2ldrop.Framework, got {found!r}",
-                stacklevel=2,
-            )
     return facts
 
 
+def _registered(entry: EntryPoint) -> Framework | None:
+    """The facts that an entry point registers; None, after a warning, if it is faulty."""
+    loaded = entry.name in sys.modules
+    wanted = "expected a module with a constant FRAMEWORK of the type d2ldrop.Framework"
+    try:
+        found = getattr(entry.load(), "FRAMEWORK", None)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it must not stop the others
+        _warn(entry, f"are ignored: {wanted}; its import raised {type(error).__name__}: {error}")
+        return None
+    if not isinstance(found, Framework):
+        _warn(entry, f"are ignored: {wanted}; its FRAMEWORK is {found!r}")
+        return None
+    if entry.name in sys.modules and not loaded:
+        _warn(
+            entry,
+            f"import {entry.name} itself, which takes long and comes before its environment is set:"
+            f" expected a module that does not import it",
+        )
+    return found
+
+
+def _warn(entry: EntryPoint, what: str) -> None:
+    package = entry.dist.name if entry.dist is not None else "unknown"
+    warnings.warn(
+        f"the facts about {entry.name} in the module {entry.value} of the package {package!r} "
+        f"{what}",
+        stacklevel=4,
+    )
+
+
 def aliases() -> dict[str, str]:
-    """The framework that is meant by each other name; these names are suggested, not accepted."""
-    return {alias: name for name, facts in frameworks().items() for alias in facts.aliases}
+    """The framework that is meant by each other name; these names are suggested, not accepted.
+
+    If two frameworks have the same alias, the one that ``frameworks`` lists first is meant.
+    """
+    found: dict[str, str] = {}
+    for name, facts in frameworks().items():
+        for alias in facts.aliases:
+            found.setdefault(alias.lower(), name)
+    return {alias: name for alias, name in found.items() if alias not in frameworks()}
 
 
 def how_to_convert(X: object) -> str:
@@ -210,12 +208,11 @@ def how_to_install(name: str, distribution: str | None) -> str:
 
     ``distribution`` is the package that registers the backend.
     """
-    machine = f"{platform.system()} {platform.machine()}"
-    if framework(name).machines and machine not in framework(name).machines:
+    facts, machine = framework(name), f"{platform.system()} {platform.machine()}"
+    if facts.machines and machine not in facts.machines:
         return f"it has no package for this machine ({machine})"
+    if facts.install_beside_numpy_2 and int(version("numpy").partition(".")[0]) >= 2:
+        return facts.install_beside_numpy_2
     if distribution != "d2ldrop":
-        return f"pip install {framework(name).package or name}"
-    alone = framework(name).install_beside_numpy_2
-    if alone and int(version("numpy").partition(".")[0]) >= 2:
-        return alone
+        return f"pip install {facts.package or name}"
     return f'pip install "d2ldrop[{name}]"'

@@ -46,6 +46,12 @@ FAILED = "Results without curves"
     show_default=True,
     help="Number of steps of the lockstep check (in float64) before each run.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Before each training, run the levels L0 to L2 of the conformance suite on the backend; "
+    "one that fails is not trained.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print only the summary, as JSON.")
 @resumable("comparison")
 def compare(

@@ -36,6 +36,7 @@ class Request:
     on_divergence: str
     options: WorkerOptions
     resume: bool
+    check: bool
     on_event: OnVariantEvent
     each: Mapping[str, WorkerOptions] = field(default_factory=dict)  # by backend, after ``settle``
 

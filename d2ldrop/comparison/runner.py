@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from d2ldrop.comparison.conformity import Conformity
 from d2ldrop.comparison.kept_results import KeptResults, versions_of_checks
 from d2ldrop.comparison.lockstep import Check, Lockstep, plan_checks
 from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
@@ -19,6 +20,7 @@ from d2ldrop.comparison.plan import Variant, missing_backends, plan_variants
 from d2ldrop.comparison.request import OnVariantEvent, Request, ignore_event
 from d2ldrop.comparison.rows import diverged_unlike_numpy, row_of_failure, row_of_run
 from d2ldrop.comparison.settings import not_applied, settle
+from d2ldrop.conformance.job import check_requirements
 from d2ldrop.core.checks import check_positive
 from d2ldrop.core.machine import machine
 from d2ldrop.core.recipe import Recipe
@@ -58,6 +60,7 @@ def compare_backends(
     on_divergence: str = "continue",
     threads: int | None = None,
     execution: str = "default",
+    check: bool = False,
     on_event: OnVariantEvent = ignore_event,
 ) -> dict[str, Any]:
     """Train the same recipe on several frameworks, each in its own process, one after another.
@@ -86,6 +89,8 @@ def compare_backends(
         on_divergence: "continue" or "stop" when a run diverges, as in ``train``.
         threads: threads of each framework's pools (see ``WorkerOptions``).
         execution: "default", or "fast" for a framework that has it.
+        check: run the levels L0 to L2 of the conformance suite on each backend first. A backend
+            that fails is not trained: its entry says why.
         on_event: called with each report of a worker (see ``OnVariantEvent``).
 
     Returns:
@@ -103,10 +108,12 @@ def compare_backends(
     options = WorkerOptions(device, threads, execution, timeout, pythons or {})
     record, on_divergence = check_record(record), check_on_divergence(on_divergence)
     check_positive(lockstep_steps, "lockstep_steps")
+    if check:
+        check_requirements()
     source = DataSource(data) if isinstance(data, str) else data
     with NamedFolder.claim("comparison", out, name, resume=resume) as folder:
         variants = plan_variants(folder.read(), backends, recipe, implementation, options)
-        asked = Request(folder, recipe, record, on_divergence, options, resume, on_event)
+        asked = Request(folder, recipe, record, on_divergence, options, resume, check, on_event)
         folder.refuse_other(asked.identity(None))
         names = list(dict.fromkeys(variant.backend for variant in variants))
         asked = replace(asked, each=settle(names, options))
@@ -149,6 +156,9 @@ class Comparison:
     rows: dict[Variant, dict[str, Any]] = field(default_factory=dict)
     lockstep: list[Lockstep] = field(default_factory=list)
     problem: str | None = None
+
+    def __post_init__(self) -> None:
+        self.conformity = Conformity(self.asked.check)
 
     def run(self, variants: Sequence[Variant]) -> dict[str, Any]:
         """Run the reference and every variant; write the summary and return it.
@@ -198,12 +208,18 @@ class Comparison:
         return {check.what: check.measure_yardstick(self.scratch) for check in checks}
 
     def _run_variant(self, variant: Variant) -> dict[str, Any]:
-        """Run the variant's lockstep steps and its training, each in a worker; return its entry."""
+        """Run the variant's checks, lockstep steps and training, each in a worker."""
         asked, planned = self.asked, self.asked.planned_run(variant)
         device = planned.options.device
         steps = first_steps_job(variant, self.checks, self.shared, self.scratch, device)
         training = planned.job(self.shared, resume=asked.resume)
         try:
+            self.conformity.require(
+                variant.backend,
+                planned.options,
+                planned.folder.log,
+                lambda event: asked.on_event(variant.name, event),
+            )
             for job in (steps, training):
                 self._run_job(job, variant.name, planned.folder.log)
             return row_of_run(planned.read_result(self.data))
@@ -258,6 +274,7 @@ class Comparison:
             **self.asked.identity(self.data),
             "backends": rows,
             "left_out": self.left_out,
+            "conformance": self.conformity.states(variant.backend for variant in self.rows),
             "not_applied": not_applied(self.asked.options, self.asked.each),
             "lockstep": [check.to_dict() for check in self.lockstep],
             "problem": self.problem,

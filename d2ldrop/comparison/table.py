@@ -147,6 +147,7 @@ def remarks(summary: dict[str, Any]) -> list[str]:
         for setting, rows in summary.get("not_applied", {}).items()
         if rows
     ]
+    lines += _conformance(summary)
     if summary["problem"]:
         lines.append(summary["problem"])
     lines += [
@@ -155,6 +156,19 @@ def remarks(summary: dict[str, Any]) -> list[str]:
         if "error" in row
     ]
     return [printable(line) for line in lines]
+
+
+def _conformance(summary: dict[str, Any]) -> list[str]:
+    """The conformance states of the backends, one line per state; an old summary has none."""
+    states: dict[str, str] = summary.get("conformance", {})
+    lines = []
+    for state in dict.fromkeys(states.values()):
+        names = [name for name in states if states[name] == state]
+        command = f"d2ldrop conformance {names[0] if len(names) == 1 else 'NAME'}"
+        what = "judges it" if state == "not run" else "shows where"
+        more = "" if state.startswith("passed") else f"; {command} {what}"
+        lines.append(f"Conformance of {_titles(names)}: {state}{more}.")
+    return lines
 
 
 def _remarks_on(check: dict[str, Any]) -> list[str]:

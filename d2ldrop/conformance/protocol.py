@@ -6,14 +6,13 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from d2ldrop.backend import Backend
-from d2ldrop.training.outline import CONCISE
+from d2ldrop.contract import CONCISE, Backend, ConciseBackend
 
 
 def signatures() -> dict[str, inspect.Signature]:
-    """The functions of the protocol ``Backend``, without ``self``."""
+    """The functions of the protocols ``Backend`` and ``ConciseBackend``, without ``self``."""
     found = {}
-    for name, member in vars(Backend).items():
+    for name, member in [*vars(Backend).items(), *vars(ConciseBackend).items()]:
         if inspect.isfunction(member) and not name.startswith("_"):
             signature = inspect.signature(member)
             parameters = [p for p in signature.parameters.values() if p.name != "self"]

@@ -149,9 +149,14 @@ def verdict(report: dict[str, Any]) -> str:
 def keep(report: dict[str, Any]) -> None:
     """Keep the report in the user's cache, where ``last_result`` finds it.
 
+    A pass at a lower level does not replace one at a higher level.
+
     Raises:
         OSError: the cache cannot be written.
     """
+    before = last_result(report["backend"])
+    if before and before["passed"] and report["passed"] and before["level"] > report["level"]:
+        return
     write_sealed(_kept(report["backend"]), report)
 
 
@@ -175,11 +180,12 @@ def last_result(name: str) -> dict[str, Any] | None:
 
 
 def state(name: str) -> str:
-    """The conformance state of a backend in words: "not run", "passed at 1.2", "failed at 1.2"."""
+    """The conformance state of a backend: "not run", "passed at version 1.2", or failed at one."""
     report = last_result(name)
     if report is None:
         return "not run"
-    at = f" at {report['distribution_version']}" if report.get("distribution_version") else ""
+    distribution_version = report["distribution_version"]
+    at = f" at version {distribution_version}" if distribution_version else ""
     reach = "" if report["level"] == "L4" else f" up to {report['level']}"
     return f"passed{reach}{at}" if report["passed"] else f"failed{at}"
 

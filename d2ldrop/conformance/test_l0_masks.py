@@ -12,12 +12,12 @@ import pytest
 from d2ldrop.conformance.arrays import MEMORY, read, shared_layer
 from d2ldrop.conformance.judge import check_equal, fail, values_of
 from d2ldrop.conformance.protocol import missing_functions, wrong_signatures
+from d2ldrop.contract import CONCISE
 from d2ldrop.core.fast_masks import dropout_mask
 from d2ldrop.core.noise import NO_NOISE
 from d2ldrop.core.randomness import normal_noise
 from d2ldrop.entry_points import modules_of
 from d2ldrop.frameworks import FLOATS, GROUP, Framework
-from d2ldrop.training.outline import CONCISE
 
 
 @pytest.mark.essential

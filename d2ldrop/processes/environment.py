@@ -38,12 +38,12 @@ def check_execution(backend: str, execution: str, cpuinfo: Path = CPUINFO) -> No
             f"{title(backend)} has no execution mode 'fast': {able} has one; "
             "'default' is as fast as its documented settings make it"
         )
-    # The process would crash at an instruction that the processor does not support.
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    if not {"AuthenticAMD", "avx2", "fma"} <= set(text.split()):
+    needs = framework(backend).fast_needs
+    if missing := [what for word, what in needs.items() if word not in text.split()]:
         raise ValueError(
-            f"execution 'fast' of {title(backend)} needs an AMD processor with AVX2 and FMA under "
-            "Linux, which this machine does not have: 'default' runs everywhere"
+            f"execution 'fast' of {title(backend)} needs {', '.join(needs.values())} under Linux, "
+            f"and this machine lacks {', '.join(missing)}: 'default' runs everywhere"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.backend import Backend, TrainSteps
+from d2ldrop.backend import Backend, TrainSteps, concise_backend
 from d2ldrop.core.arrays import Weights
 from d2ldrop.core.noise import LayerNoise, Noise
 from d2ldrop.core.randomness import native_seed
@@ -191,14 +191,10 @@ class Concise(_StepByStep):
         self, backend: Backend[Any], weights: Weights, recipe: Recipe, epoch: int, device: str
     ) -> None:
         super().__init__(backend, weights, recipe, epoch, device)
-        if not hasattr(backend, "concise_mlp"):
-            raise ValueError(
-                f"{getattr(backend, '__name__', 'the backend')} lacks concise_mlp: "
-                "implementation 'scratch' trains it"
-            )
+        self.concise = concise_backend(backend)
         noise = "dropout" if recipe.noise == "none" else recipe.noise
         rates = hidden_rates(recipe, epoch)
-        self.net, self.trainer = backend.concise_mlp(
+        self.net, self.trainer = self.concise.concise_mlp(
             list(weights.values()), rates, recipe.lr, noise, device
         )
 
@@ -206,16 +202,16 @@ class Concise(_StepByStep):
         self, step: int, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
     ) -> tuple[Any, Any]:
         X, y = self._inputs(step, images), self.backend.from_numpy(labels, self.device)
-        return self.backend.concise_step(self.net, self.trainer, X, y)
+        return self.concise.concise_step(self.net, self.trainer, X, y)
 
     def predict(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Logits without noise."""
         images = self.backend.from_numpy(X, self.device)
-        return self.backend.to_numpy(self.backend.concise_predict(self.net, images))
+        return self.backend.to_numpy(self.concise.concise_predict(self.net, images))
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:
         """Copies: later steps may update the parameters in place."""
-        arrays = [array.copy(order="C") for array in self.backend.concise_params(self.net)]
+        arrays = [array.copy(order="C") for array in self.concise.concise_params(self.net)]
         return dict(zip(self.names, arrays, strict=True))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.backend import Backend
+from d2ldrop.backend import Backend, concise_backend
 from d2ldrop.core.arrays import Rates
 from d2ldrop.core.noise import LayerNoise
 from d2ldrop.core.randomness import dropout_mask, normal_noise
@@ -75,15 +75,16 @@ def concise_faults(backend: Backend[Any], device: str = "cpu") -> list[str]:
     recipe = short_recipe(0, "scratch")
     weights = list(short_weights(recipe).values())
     X = normal_noise((20, NUM_INPUTS), seed=0)
-    net, _ = backend.concise_mlp(weights, recipe.dropout, recipe.lr, "dropout", device)
-    predicted = backend.to_numpy(backend.concise_predict(net, backend.from_numpy(X, device)))
+    concise = concise_backend(backend)
+    net, _ = concise.concise_mlp(weights, recipe.dropout, recipe.lr, "dropout", device)
+    predicted = backend.to_numpy(concise.concise_predict(net, backend.from_numpy(X, device)))
     faults = []
     if (fault := _differs(predicted, _logits(weights, X), 1e-10)) is not None:
         faults.append(f"concise_predict {fault}: does it drop units?")
 
     def train(rates: Rates, X: Any, y: Any) -> list[npt.NDArray[Any]]:
-        net, trainer = backend.concise_mlp(_UNIT_WEIGHTS, rates, 1e-30, "dropout", device)
-        steps = [backend.concise_step(net, trainer, X, y) for _ in range(2)]
+        net, trainer = concise.concise_mlp(_UNIT_WEIGHTS, rates, 1e-30, "dropout", device)
+        steps = [concise.concise_step(net, trainer, X, y) for _ in range(2)]
         return [np.array(backend.to_numpy(logits)) for _, logits in steps]
 
     # Some frameworks round the scale of their own layer to float32.

@@ -6,10 +6,8 @@ import ast
 import importlib.machinery
 import sys
 
+from d2ldrop.contract import CONCISE
 from d2ldrop.entry_points import modules_of
-
-CONCISE = ("concise_mlp", "concise_step", "concise_predict", "concise_params")
-"""The functions that the concise implementation calls."""
 
 
 def check_concise(backend: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from d2ldrop.backend import Backend
+from d2ldrop.contract import Backend, ConciseBackend
 
 # NumPy has these functions, too, because its backward pass is written by hand.
 ALONE = {
@@ -20,7 +20,7 @@ ALONE = {
 LINES = {"d2ldrop_numpy": 200}
 """The largest number of lines of a backend; 155 if it is not given here."""
 
-# mypy and pyright report an error here if a module lacks a function of Backend.
+# mypy and pyright report an error here if a module lacks a function of ConciseBackend.
 if TYPE_CHECKING:
     import d2ldrop_jax
     import d2ldrop_mxnet
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     import d2ldrop_tensorflow
     import d2ldrop_torch
 
-    _numpy: Backend[d2ldrop_numpy.Array] = d2ldrop_numpy
-    _torch: Backend[d2ldrop_torch.Array] = d2ldrop_torch
-    _tensorflow: Backend[Any] = d2ldrop_tensorflow
-    _mxnet: Backend[Any] = d2ldrop_mxnet
-    _paddle: Backend[d2ldrop_paddle.Array] = d2ldrop_paddle
-    _jax: Backend[d2ldrop_jax.Array] = d2ldrop_jax
+    _numpy: ConciseBackend[d2ldrop_numpy.Array] = d2ldrop_numpy
+    _torch: ConciseBackend[d2ldrop_torch.Array] = d2ldrop_torch
+    _tensorflow: ConciseBackend[Any] = d2ldrop_tensorflow
+    _mxnet: ConciseBackend[Any] = d2ldrop_mxnet
+    _paddle: ConciseBackend[d2ldrop_paddle.Array] = d2ldrop_paddle
+    _jax: ConciseBackend[d2ldrop_jax.Array] = d2ldrop_jax
 
 
 def modules() -> list[str]:
@@ -60,7 +60,7 @@ def functions(module: str) -> dict[str, list[str]]:
 def test_functions_and_parameters_match_the_protocol(module: str) -> None:
     expected = {
         name: [p for p in inspect.signature(member).parameters if p != "self"]
-        for name, member in vars(Backend).items()
+        for name, member in [*vars(Backend).items(), *vars(ConciseBackend).items()]
         if inspect.isfunction(member) and not name.startswith("_")
     }
     assert list(functions(module).items()) == list(expected.items())

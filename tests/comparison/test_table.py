@@ -50,6 +50,33 @@ def test_the_title_names_the_differences_from_the_book() -> None:
     assert "shared masks (concise: native)" in table_title(summary("torch", "torch-concise"))
 
 
+@pytest.mark.parametrize(
+    ("states", "lines"),
+    [
+        ({}, []),
+        ({"own": "not run"}, ["Conformance of own: not run; d2ldrop conformance own judges it."]),
+        (
+            {"numpy": "passed up to L2 at version 0.1.0", "own": "failed at version 3"},
+            [
+                "Conformance of NumPy: passed up to L2 at version 0.1.0.",
+                "Conformance of own: failed at version 3; d2ldrop conformance own shows where.",
+            ],
+        ),
+        (
+            {"own": "not run", "torch": "passed at version 1", "other": "not run"},
+            [
+                "Conformance of own, other: not run; d2ldrop conformance NAME judges it.",
+                "Conformance of PyTorch: passed at version 1.",
+            ],
+        ),
+    ],
+    ids=["none", "not run", "failed", "two alike"],
+)
+def test_a_remark_says_which_backends_conform(states: dict[str, str], lines: list[str]) -> None:
+    assert remarks({**summary("numpy"), "conformance": states}) == lines
+    assert remarks(summary("numpy")) == []  # an old summary
+
+
 def test_a_remark_explains_chaos() -> None:
     check = {
         "what": "whole run",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from d2ldrop import compare_backends
+from d2ldrop import Framework, compare_backends
 from d2ldrop.core.machine import RECORDED_VARIABLES, THREAD_VARIABLES
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import load_data
@@ -66,14 +66,27 @@ def test_only_paddle_has_fast_execution(tmp_path: Path) -> None:
         check_execution("paddle", "quick", cpuinfo)
 
 
-@pytest.mark.parametrize("lacking", ["AuthenticAMD", "avx2", "fma"])
-def test_fast_execution_needs_a_suitable_processor(tmp_path: Path, lacking: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "lacking"),
+    [("AuthenticAMD", "an AMD processor"), ("avx2", "AVX2"), ("fma", "FMA")],
+)
+def test_fast_execution_needs_a_suitable_processor(tmp_path: Path, word: str, lacking: str) -> None:
     cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(AMD.replace(lacking, "other"))
-    with pytest.raises(ValueError, match="needs an AMD processor with AVX2 and FMA"):
+    cpuinfo.write_text(AMD.replace(word, "other"))
+    needs = "needs an AMD processor, AVX2, FMA under Linux, and this machine lacks"
+    with pytest.raises(ValueError, match=f"{needs} {lacking}: 'default'"):
         check_execution("paddle", "fast", cpuinfo)
-    with pytest.raises(ValueError, match="needs an AMD processor"):
+    with pytest.raises(ValueError, match=f"{needs} an AMD processor, AVX2, FMA: "):
         check_execution("paddle", "fast", tmp_path / "missing")
+
+
+def test_anothers_fast_execution_has_needs_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = Framework("Own", fast_execution={"OWN": "1"})
+    monkeypatch.setattr("d2ldrop.frameworks.frameworks", lambda: {"own": facts})
+    check_execution("own", "fast", tmp_path / "missing")
+    assert worker_environment("own", execution="fast", user={})["OWN"] == "1"
 
 
 @pytest.mark.parametrize("command", ["train", "compare", "bench"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from d2ldrop import frameworks
+from d2ldrop import Framework, frameworks
 from d2ldrop.frameworks import how_to_install, title
 
 
@@ -45,6 +47,34 @@ def test_the_hint_names_a_machine_without_a_wheel(
     on(monkeypatch, system, machine, "2.4.6")
     expected = f"it has no package for this machine ({system} {machine})"
     assert how_to_install(name, "d2ldrop") == expected
+
+
+def test_the_hint_for_anothers_framework_uses_its_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, "Linux", "x86_64", "2.4.6")
+    facts = Framework(package="other-py", install_beside_numpy_2="pip install --no-deps other-py")
+    monkeypatch.setattr(frameworks, "frameworks", lambda: {"other": facts})
+    assert how_to_install("other", "somebodys-distribution") == "pip install --no-deps other-py"
+    on(monkeypatch, "Linux", "x86_64", "1.26.4")
+    assert how_to_install("other", "somebodys-distribution") == "pip install other-py"
+
+
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [
+        ({"title": None}, "title must be a str, got None"),
+        ({"concise": "yes"}, "concise must be a bool, got 'yes'"),
+        ({"cores_left_free": True}, "cores_left_free must be an int or None, got True"),
+        ({"dtypes": ["float32"]}, r"dtypes must be a tuple of str, got \['float32'\]"),
+        ({"machines": (1,)}, r"machines must be a tuple of str, got \(1,\)"),
+        ({"environment": {"THREADS": 1}}, "environment must be a mapping from str to str, got"),
+        ({"concise_limits": {"unit": 0.5}}, "concise_limits must be a mapping from the name of a "),
+        ({"concise_limits": {"unit": ("why", 0.5)}}, r"noise to a tuple \(float, str\), got"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_facts_of_another_type_are_refused(fact: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Framework(**fact)
 
 
 def test_the_title_of_an_unknown_framework_is_its_name() -> None:

@@ -229,7 +229,9 @@ def test_a_backend_without_a_concise_version_is_refused() -> None:
     import types
 
     module: Any = types.ModuleType("somebodys_backend")
-    with pytest.raises(ValueError, match="somebodys_backend lacks concise_mlp: implementation 'sc"):
+    message = "somebodys_backend lacks concise_step, concise_predict: implementation 'scratch' tr"
+    module.concise_mlp = module.concise_params = print
+    with pytest.raises(ValueError, match=message):
         make_model("concise", module, None, {}, Recipe(), 0, "cpu")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from d2ldrop import backend_names
-from d2ldrop.training.outline import CONCISE, check_concise, top_level_names
+from d2ldrop.contract import CONCISE
+from d2ldrop.training.outline import check_concise, top_level_names
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow", "mxnet", "paddle", "jax"])
