@@ -117,13 +117,13 @@ def concise_mlp(
     W1, b1, W2, b2, W3, b3 = init_params(arrays, device)
     rngs = nnx.Rngs(keys.next())
     net: Any = nnx.Sequential(
-        nnx.Linear(*W1.shape, rngs=rngs),
+        nnx.Linear(*W1.shape, param_dtype=W1.dtype, rngs=rngs),
         nnx.relu,
         nnx.Dropout(dropout[0], rngs=rngs),
-        nnx.Linear(*W2.shape, rngs=rngs),
+        nnx.Linear(*W2.shape, param_dtype=W2.dtype, rngs=rngs),
         nnx.relu,
         nnx.Dropout(dropout[1], rngs=rngs),
-        nnx.Linear(*W3.shape, rngs=rngs),
+        nnx.Linear(*W3.shape, param_dtype=W3.dtype, rngs=rngs),
     )
     for layer, W, b in zip(net.layers[::3], (W1, W2, W3), (b1, b2, b3), strict=True):
         layer.kernel[...], layer.bias[...] = W, b
