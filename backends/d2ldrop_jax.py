@@ -126,7 +126,7 @@ def concise_mlp(
         nnx.Linear(*W3.shape, param_dtype=W3.dtype, rngs=rngs),
     )
     for layer, W, b in zip(net.layers[::3], (W1, W2, W3), (b1, b2, b3), strict=True):
-        layer.kernel[...], layer.bias[...] = W, b
+        layer.kernel, layer.bias = nnx.Param(W), nnx.Param(b)
     return net, nnx.Optimizer(net, optax.sgd(lr), wrt=nnx.Param)
 
 

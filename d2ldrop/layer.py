@@ -136,8 +136,8 @@ def framework_layer(
             f"X must be an array of one of {kinds}, got {type(X).__name__}; {how_to_convert(X)}"
         )
     backend, tracer = getattr(loaded, name)
-    if tracer is not None and (
-        tracer.is_traced(X) or (backend.is_array(step) and tracer.is_traced(step))
+    if tracer is not None and any(
+        tracer.is_traced(x) for x in (X, seed, step, site) if x is X or backend.is_array(x)
     ):
         return tracer.traced_layer(X, dropout, mask, seed, step, site)
     _framework_of_type[type(X)] = name
