@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from d2ldrop.backend import Backend
+from d2ldrop.backend import Backend, Tracer, TrainSteps
 from d2ldrop.training.outline import CONCISE
 
 
-def signatures() -> dict[str, inspect.Signature]:
-    """The functions of the protocol ``Backend``, without ``self``."""
+def signatures(protocol: type = Backend) -> dict[str, inspect.Signature]:
+    """The functions of a protocol, without ``self``."""
     found = {}
-    for name, member in vars(Backend).items():
+    for name, member in vars(protocol).items():
         if inspect.isfunction(member) and not name.startswith("_"):
             signature = inspect.signature(member)
             parameters = [p for p in signature.parameters.values() if p.name != "self"]
@@ -35,10 +35,19 @@ def missing_functions(module: Any, *, concise: bool) -> list[str]:
     ]
 
 
-def wrong_signatures(module: Any) -> list[str]:
+def compiled_signatures() -> dict[str, inspect.Signature]:
+    """The functions of a module in the group ``d2ldrop.compiled``; each is optional."""
+    (train_steps,) = (
+        signature.replace(parameters=list(signature.parameters.values())[1:])
+        for signature in [inspect.signature(TrainSteps.__call__)]
+    )
+    return {"train_steps": train_steps, **signatures(Tracer)}
+
+
+def wrong_signatures(module: Any, protocol: dict[str, inspect.Signature]) -> list[str]:
     """The functions that cannot be called as the protocol says: what is expected, and what is."""
     faults = []
-    for name, expected in signatures().items():
+    for name, expected in protocol.items():
         function = getattr(module, name, None)
         found = _signature(function)
         if found is not None and not all(_takes(found, *call) for call in _calls(expected)):

@@ -86,23 +86,31 @@ def declared(name: str) -> dict[str, Any]:
     }
 
 
-def assemble(name: str, checks: Sequence[Check], level: str) -> dict[str, Any]:
-    """The report of a run up to ``level``, as JSON values."""
+def facts_about(name: str) -> dict[str, Any]:
+    """Versions, machine and capabilities, as JSON values."""
+    return {**versions(name), "machine": machine(), "declared": declared(name)}
+
+
+def assemble(
+    name: str, checks: Sequence[Check], level: str, about: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The report of a run up to ``level``, as JSON values.
+
+    ``about`` is what ``facts_about`` gives in the process of the run; None: this is the process.
+    """
     levels = []
-    for key, about in LEVELS.items():
+    for key, what in LEVELS.items():
         mine = [check for check in checks if check.level == key]
         if mine:
             seconds = sum(check.seconds for check in mine)
             rows = [asdict(check) for check in mine]
-            levels.append({"level": key, "title": about, "seconds": seconds, "checks": rows})
+            levels.append({"level": key, "title": what, "seconds": seconds, "checks": rows})
     failed = any(check.outcome == "failed" for check in checks)
     return {
         "backend": name,
         "framework": title(name),
-        **versions(name),
+        **(about or facts_about(name)),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "declared": declared(name),
         "level": level,
         "passed": bool(checks) and not failed,
         "levels": levels,
