@@ -30,8 +30,9 @@ def devices() -> list[str]:
 
 def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
     """A tensor with the values, shape and dtype of ``array``."""
-    writable = array if array.flags.writeable else array.copy()  # the tensor shares its memory
-    return torch.from_numpy(writable).to(device.replace("gpu", "cuda"))
+    sharable = array.flags.writeable and min(array.strides, default=0) >= 0
+    shared = array if sharable else array.copy()
+    return torch.from_numpy(shared).to(device.replace("gpu", "cuda"))
 
 
 def to_numpy(x: Array) -> NumPyArray:

@@ -30,7 +30,7 @@ from d2ldrop.processes.scratch import scratch_folder
     help="The highest level: L0 masks, L1 layer, L2 one step, L3 lockstep, L4 float32 and fresh "
     "masks.",
 )
-@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Also write this file.")
+@click.option("--json", type=click.Path(path_type=Path), help="Also write this file.")
 @click.option(
     "--expected-failures",
     "expected",
@@ -40,7 +40,7 @@ from d2ldrop.processes.scratch import scratch_folder
 @click.option(
     "--threads",
     type=int,
-    help="Threads of the framework's pools.  [default: chosen for each framework]",
+    help="Threads of each framework's pools.  [default: chosen for each framework]",
 )
 @click.option("--timeout", type=float, default=300, show_default=True, help=TIMEOUT)
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -48,7 +48,7 @@ from d2ldrop.processes.scratch import scratch_folder
 def conformance(
     backend: str,
     level: str,
-    as_json: Path | None,
+    json: Path | None,
     expected: Path | None,
     threads: int | None,
     timeout: float,
@@ -58,8 +58,8 @@ def conformance(
     """Judge the backend of a framework: run the conformance suite on it."""
     options = WorkerOptions(threads=threads, timeout=timeout, pythons=pythons)
     options.choose_backends([backend])
-    if as_json is not None:
-        _check_json(as_json)
+    if json is not None:
+        _check_json(json)
     with scratch_folder() as folder, Progress(quiet) as progress:
         report = run_suite(
             backend,
@@ -69,8 +69,8 @@ def conformance(
             expected=expected,
             on_event=lambda event: progress(backend, event),
         )
-        if as_json is not None:
-            write_json(as_json, report)
+        if json is not None:
+            write_json(json, report)
     for line in lines(report):
         click.echo(printable(line))
     sys.exit(0 if report["passed"] else 1)

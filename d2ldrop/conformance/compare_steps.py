@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,11 +19,15 @@ from d2ldrop.conformance.problems import (
     send_params,
     taken,
 )
-from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, take
+from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, right, take
 from d2ldrop.core.noise import Noise
 
 LR_BOUND = 1e-12
 """The largest relative error of the learning rate that an update shows."""
+COMPILED_BOUND = 1e-12
+"""The largest error of several steps in one call, relative to the largest number."""
+Taken: TypeAlias = tuple[tuple[Values, ...], Values, Values]
+"""Parameters, losses and logits of several steps."""
 
 
 def size(*arrays: Values) -> float:
@@ -37,27 +41,36 @@ def check_part(
     found: Values,
     pick: Callable[[Result], Values],
     scale: float,
-    right: Result | None = None,
 ) -> None:
     """Compare one quantity of a step with what is right; ``scale`` is that of its numbers."""
     dtype = str(step.X.dtype)
-    expected = pick(right or take(step)).astype(dtype)
+    expected = pick(right(step)).astype(dtype)
     check_close(place, found, expected, BOUND[dtype] * scale, hints(step, pick))
 
 
 def check_gradients(place: str, step: Step, found: Result) -> None:
-    """Compare the gradients with those of the textbook. The message names the first wrong one."""
-    right = take(step)
-    scale = size(*step.params, *right.gradients, right.logits)
-    for index in reversed(range(6)):  # in the order of the backward pass
+    """Compare a step with lr 1, first what its forward pass gives, then its gradients.
+
+    The message names the first wrong gradient, in the order of the backward pass.
+    """
+    what = place.partition(", ")[2] or "no noise"
+    check_forward(f"step, train_step with {what} {described(step)}", step, found)
+    scale = size(*step.params, *right(step).gradients, right(step).logits)
+    for index in reversed(range(6)):
         check_part(
             f"{place}, d{NAMES[index]} {described(step)}",
             step,
             found.gradients[index].astype(step.X.dtype),
             lambda result, index=index: result.gradients[index],  # type: ignore[misc]  # mypy
             scale,
-            right,
         )
+
+
+def check_forward(place: str, step: Step, found: Result) -> None:
+    """Compare loss and logits, which are those before the update."""
+    logits, loss = size(right(step).logits), size(right(step).loss)
+    check_part(f"{place}, logits", step, found.logits, lambda one: one.logits, logits)
+    check_part(f"{place}, loss", step, found.loss, lambda one: one.loss, loss)
 
 
 def described(step: Step) -> str:
@@ -70,21 +83,19 @@ def check_step(place: str, backend: Module, step: Step, device: str) -> None:
     """Take one step, and compare all that it gives."""
     found, _ = taken(backend, step, device, place)
     check_result(place, step, found)
-    right = take(step)
     if step.X.dtype == np.float64 and not step.weight_decay and step.max_norm is None:
         moved = np.concatenate([step.lr * gradient.ravel() for gradient in found.gradients])
-        gradient = np.concatenate([gradient.ravel() for gradient in right.gradients])
+        gradient = np.concatenate([gradient.ravel() for gradient in right(step).gradients])
         lr = np.array(moved @ gradient / (gradient @ gradient))
         causes = {"a learning rate in float32": np.array(reference.single(step.lr))}
-        check_close(f"{place}, lr of the update", lr, np.array(step.lr), LR_BOUND, causes)
+        limit = LR_BOUND * step.lr
+        check_close(f"{place}, lr of the update", lr, np.array(step.lr), limit, causes)
 
 
 def check_result(place: str, step: Step, found: Result) -> None:
     """Compare logits, loss and parameters of a step."""
-    right = take(step)
-    logits, scale = size(right.logits), size(*step.params, right.logits)
-    check_part(f"{place}, logits", step, found.logits, lambda one: one.logits, logits, right)
-    check_part(f"{place}, loss", step, found.loss, lambda one: one.loss, size(right.loss), right)
+    check_forward(place, step, found)
+    scale = size(*step.params, right(step).logits)
     for index in reversed(range(6)):
         check_part(
             f"{place}, {NAMES[index]} after the update",
@@ -92,7 +103,6 @@ def check_result(place: str, step: Step, found: Result) -> None:
             found.params[index],
             lambda result, index=index: result.params[index],  # type: ignore[misc]  # mypy
             scale,
-            right,
         )
 
 
@@ -116,36 +126,41 @@ def check_compiled(
         first.weight_decay,
         first.max_norm,
     )
-    right = one_by_one(steps)
-    masks_of_first = one_by_one([replace(one, noise=first.noise) for one in steps])
-    unlimited = one_by_one([replace(one, max_norm=None) for one in steps])
-    early = one_by_one(steps, reference.limited_before if first.max_norm else take)
-    causes = {
-        "the first step's mask in every step": masks_of_first,
-        "no max-norm": unlimited,
-        "max-norm before the update": early,
-        "a learning rate in float32": one_by_one(
+    quantities: list[tuple[str, Values, Callable[[Taken], Values]]] = [
+        ("logits", values_of(backend, logits, place), lambda given: given[2]),
+        ("losses", values_of(backend, losses, place), lambda given: given[1]),
+    ]
+    for index, array in enumerate(read_params(backend, params, first, place)):
+        pick = lambda given, index=index: given[0][index]  # noqa: E731 - a name for one line
+        quantities.append((f"{NAMES[index]} at the end", array, pick))
+    expected, causes = one_by_one(steps), compiled_faults(steps)
+    for what, found, pick in quantities:
+        given = {
+            cause: lambda fault=fault, pick=pick: pick(fault())  # type: ignore[misc]  # mypy
+            for cause, fault in causes.items()
+        }
+        one = pick(expected)
+        check_close(f"{place}, {what}", found, one, COMPILED_BOUND * size(one), given)
+
+
+def compiled_faults(steps: list[Step]) -> dict[str, Callable[[], Taken]]:
+    """Known mistakes of compiled steps, and what each would give."""
+    first = steps[0]
+    early = reference.limited_before if first.max_norm else take
+    return {
+        "the first step's mask in every step": lambda: one_by_one(
+            [replace(one, noise=first.noise) for one in steps]
+        ),
+        "no max-norm": lambda: one_by_one([replace(one, max_norm=None) for one in steps]),
+        "max-norm before the update": lambda: one_by_one(steps, early),
+        "a learning rate in float32": lambda: one_by_one(
             [replace(one, lr=reference.single(one.lr)) for one in steps]
         ),
     }
-    for what, found, pick in (
-        ("logits", values_of(backend, logits, place), lambda taken: taken[2]),
-        ("losses", values_of(backend, losses, place), lambda taken: taken[1]),
-    ):
-        expected = pick(right)
-        given = {cause: pick(result) for cause, result in causes.items()}
-        check_close(f"{place}, {what}", found, expected, 1e-12 * size(expected), given)
-    for index, array in enumerate(read_params(backend, params, first, place)):
-        given = {cause: result[0][index] for cause, result in causes.items()}
-        expected = right[0][index]
-        where = f"{place}, {NAMES[index]} at the end"
-        check_close(where, array, expected, 1e-12 * size(expected), given)
 
 
-def one_by_one(
-    steps: list[Step], move: Callable[[Step], Result] = take
-) -> tuple[tuple[Values, ...], Values, Values]:
-    """Parameters, losses and logits of steps that go on from each other."""
+def one_by_one(steps: list[Step], move: Callable[[Step], Result] = take) -> Taken:
+    """Take steps that go on from each other."""
     params, results = steps[0].params, []
     for one in steps:
         results.append(move(replace(one, params=params)))

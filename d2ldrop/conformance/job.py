@@ -95,24 +95,25 @@ def run_suite(
     if expected is not None:
         read_expected(expected)
         expected = expected.resolve()
-    run = _Run(on_event)
+    run = Run(on_event)
     try:
         run_job(ConformanceJob(name, level, expected), options, run.hear, log=log)
     except WorkerFailedError as error:
         if run.refused:
             raise ValueError(run.refused) from None
         run.die(error.cause)
-    report = assemble(name, list(run.checks.values()), level)
+    report = assemble(name, list(run.checks.values()), level, run.about)
     keep(report)
     return report
 
 
-class _Run:
+class Run:
     """What is known about the checks while the worker runs."""
 
     def __init__(self, on_event: Callable[[dict[str, Any]], None]) -> None:
         self.checks: dict[str, Check] = {}
         self.refused = ""
+        self.about: dict[str, Any] | None = None
         self._current: str | None = None
         self._on_event = on_event
 
@@ -122,6 +123,7 @@ class _Run:
         kind = values.pop("event")
         if kind == "checks":
             self.checks = {one["id"]: Check(**one) for one in values["checks"]}
+            self.about = values["about"]
         elif kind == "check":
             self._current = values["id"]
         elif kind == "result":

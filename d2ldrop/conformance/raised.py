@@ -41,14 +41,19 @@ def described(error: BaseException, trace: TracebackType | None, name: str) -> t
     if mine:
         first, last = mine[0], mine[-1]
         place = PLACES.get(first.name, "contract")
-        return place, f"{first.name} raised {what} ({Path(last.filename).name}:{last.lineno})"
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+        return place, f"{first.name} raised {what} ({_short(last.filename)}:{last.lineno})"
+    where = f" ({_short(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     return "contract", f"the check ended with {what}{where}"
 
 
 def _first_lines(error: BaseException, most: int = 400) -> str:
     text = " ".join(str(error).split()) or "no message"
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _short(file: str) -> str:
+    path = Path(file)
+    return f"{path.parent.name}/{path.name}" if path.stem == "__init__" else path.name
 
 
 def _is_pytest(file: str) -> bool:

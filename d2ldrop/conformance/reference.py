@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +20,9 @@ Values = npt.NDArray[Any]
 NAMES = ("W1", "b1", "W2", "b2", "W3", "b3")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """What goes into one training step; all arrays are NumPy's.
+    """What goes into one training step; all arrays are NumPy's, and nobody changes them.
 
     Attributes:
         params: W1 (784, h1), b1 (h1,), W2 (h1, h2), b2 (h2,), W3 (h2, 10), b3 (10,).
@@ -146,6 +147,12 @@ def take(step: Step, gradients: tuple[Values, ...] | None = None, *, decayed: st
     return Result(params, cross_entropy(logits, step.y), logits, grads)
 
 
+@lru_cache(maxsize=64)
+def right(step: Step) -> Result:
+    """What the step should give; a check asks for the same step several times."""
+    return take(step)
+
+
 def scaled_sites(step: Step, scale: Callable[[float, Values], Values]) -> Step:
     """The step with ``scale(p, mask)`` in place of each boolean mask."""
     first, second = (
@@ -173,16 +180,16 @@ def backward_with(step: Step, scale: Callable[[float, Values], Values]) -> Resul
 
 def divided(step: Step, by: float) -> Result:
     """The step whose loss and gradients are sums over the batch, divided by ``by``."""
-    right, factor = take(step), len(step.y) / by
-    other = take(step, tuple(factor * grad for grad in right.gradients))
-    return other._replace(loss=factor * right.loss)
+    factor = len(step.y) / by
+    other = take(step, tuple(factor * grad for grad in right(step).gradients))
+    return other._replace(loss=factor * other.loss)
 
 
 def after(step: Step) -> Result:
     """The step, with loss and logits of after the update."""
-    right = take(step)
-    logits = logits_of(right.params, step.X, step.noise)
-    return right._replace(loss=cross_entropy(logits, step.y), logits=logits)
+    moved = right(step)
+    logits = logits_of(moved.params, step.X, step.noise)
+    return moved._replace(loss=cross_entropy(logits, step.y), logits=logits)
 
 
 def single(number: float) -> float:
@@ -192,8 +199,8 @@ def single(number: float) -> float:
 
 def limited_along_rows(step: Step) -> Result:
     """The step, with the rows of W limited."""
-    right = take(replace(step, max_norm=None))
-    return right._replace(params=clipped(right.params, step.max_norm or np.inf, axis=1))
+    free = take(replace(step, max_norm=None))
+    return free._replace(params=clipped(free.params, step.max_norm or np.inf, axis=1))
 
 
 def limited_before(step: Step) -> Result:
@@ -203,15 +210,21 @@ def limited_before(step: Step) -> Result:
     return take(replace(step, params=start, max_norm=None))
 
 
+def untrained(step: Step) -> Result:
+    """The step without its update."""
+    zeros = tuple(np.zeros(param.shape) for param in step.params)
+    return right(step)._replace(params=step.params, gradients=zeros)
+
+
 def transposed(step: Step) -> Result:
     """The step of a network with W2 transposed; NOTHING if W2 is not square."""
     W1, b1, W2, *rest = step.params
     if W2.shape[0] != W2.shape[1]:
         return NOTHING
-    right = take(replace(step, params=(W1, b1, W2.T, *rest)))
-    turned = list(right.params)
+    moved = take(replace(step, params=(W1, b1, W2.T, *rest)))
+    turned = list(moved.params)
     turned[2] = turned[2].T
-    return right._replace(params=tuple(turned))
+    return moved._replace(params=tuple(turned))
 
 
 _EMPTY = np.empty(0)
@@ -236,7 +249,7 @@ FAULTS: Mapping[str, Callable[[Step], Result]] = {
     "the second site's noise at both sites": lambda s: with_noise(s, s.noise[1], s.noise[1]),
     "a derivative of ReLU of 1/2 at 0": lambda s: take(s, gradients_of(s, ties=0.5)),
     "a derivative of ReLU of 1 at 0": lambda s: take(s, gradients_of(s, ties=1.0)),
-    "a loss times lr": lambda s: take(s)._replace(loss=s.lr * take(s).loss),
+    "a loss times lr": lambda s: right(s)._replace(loss=s.lr * right(s).loss),
     "a loss that is summed": lambda s: divided(s, 1),
     "a mean over the 10 classes": lambda s: divided(s, 10),
     "a mean over classes and images": lambda s: divided(s, 10 * len(s.y)),
@@ -255,7 +268,7 @@ FAULTS: Mapping[str, Callable[[Step], Result]] = {
     "max-norm before the update": limited_before,
     "no max-norm": lambda s: take(replace(s, max_norm=None)),
     "W2 transposed": transposed,
-    "a parameter that is not trained": lambda s: take(s)._replace(params=s.params),
+    "a parameter that is not trained": untrained,
 }
 """Known mistakes in words, and what each would give."""
 

@@ -86,23 +86,31 @@ def declared(name: str) -> dict[str, Any]:
     }
 
 
-def assemble(name: str, checks: Sequence[Check], level: str) -> dict[str, Any]:
-    """The report of a run up to ``level``, as JSON values."""
+def facts_about(name: str) -> dict[str, Any]:
+    """Versions, machine and capabilities, as JSON values."""
+    return {**versions(name), "machine": machine(), "declared": declared(name)}
+
+
+def assemble(
+    name: str, checks: Sequence[Check], level: str, about: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The report of a run up to ``level``, as JSON values.
+
+    ``about`` is what ``facts_about`` gives in the process of the run; None: this is the process.
+    """
     levels = []
-    for key, about in LEVELS.items():
+    for key, what in LEVELS.items():
         mine = [check for check in checks if check.level == key]
         if mine:
             seconds = sum(check.seconds for check in mine)
             rows = [asdict(check) for check in mine]
-            levels.append({"level": key, "title": about, "seconds": seconds, "checks": rows})
+            levels.append({"level": key, "title": what, "seconds": seconds, "checks": rows})
     failed = any(check.outcome == "failed" for check in checks)
     return {
         "backend": name,
         "framework": title(name),
-        **versions(name),
+        **(about or facts_about(name)),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "declared": declared(name),
         "level": level,
         "passed": bool(checks) and not failed,
         "levels": levels,
@@ -143,7 +151,7 @@ def verdict(report: dict[str, Any]) -> str:
         return f"{who} failed at {first.level}: {places}."
     also = f", {counts['expected failure']} expected failures" if counts["expected failure"] else ""
     reach = "" if report["level"] == "L4" else f" up to {report['level']}"
-    return f"{who} passed{reach}: {counts['passed']} checks in {seconds:.0f} s{also}."
+    return f"{who} passed{reach}: {_number(counts['passed'])} in {seconds:.0f} s{also}."
 
 
 def keep(report: dict[str, Any]) -> None:
@@ -240,7 +248,9 @@ def _skips(checks: Sequence[Check]) -> Iterator[str]:
     for outcome in ("skipped", "not run"):
         reasons = [check.message for check in checks if check.outcome == outcome]
         for reason in dict.fromkeys(reasons):
-            count = reasons.count(reason)
-            number = "1 check" if count == 1 else f"{count} checks"
-            text = reason or outcome
-            yield f"{number} {'' if outcome == 'not run' else 'skipped, '}{text}"
+            kind = "" if outcome == "not run" else "skipped, "
+            yield f"{_number(reasons.count(reason))} {kind}{reason or outcome}"
+
+
+def _number(checks: int) -> str:
+    return "1 check" if checks == 1 else f"{checks} checks"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from d2ldrop.backend import get_tracer
 from d2ldrop.conformance.arrays import VIEWS, declared_dtype, make, read, shared_layer
 from d2ldrop.conformance.bad_arguments import BAD
 from d2ldrop.conformance.compare_steps import check_gradients, check_part, size
@@ -17,7 +19,9 @@ from d2ldrop.conformance.judge import (
     WrongError,
     check_close,
     check_equal,
+    check_raises,
     fail,
+    skip_undeclared,
     ulps,
 )
 from d2ldrop.conformance.problems import Module, make_step, taken
@@ -40,21 +44,24 @@ SPACING = {"bfloat16": 2.0**16}
 def layer_faults(X: Values, mask: Values, p: float) -> Hints:
     """Known mistakes of ``mask * X / (1 - p)``, in the precision of X."""
     wide, single = X.astype(np.float64), np.float32
-    given = {
-        "an inverted mask": ~mask * wide / (1 - p),
-        "no scale": mask * wide,
-        "a scale of p instead of 1 - p": mask * wide / p,
-        "a mask that is multiplied by p": mask * wide * p,
-        "a scale that multiplies by 1 - p": mask * wide * (1 - p),
-        "a scale that is applied twice": mask * wide / (1 - p) ** 2,
-        "no mask": wide / (1 - p),
-        "no dropout": wide,
-        "a scale computed in float32": mask * wide / float(single(1 - p)),
-        "a scale rounded to float32": mask * wide * float(single(1 / (1 - p))),
-        "arithmetic in float32": mask * X.astype(single) / single(1 - p),
-        "arithmetic in float16": mask * X.astype(np.float16) / np.float16(1 - p),
+    faults: dict[str, Callable[[], Values]] = {
+        "an inverted mask": lambda: ~mask * wide / (1 - p),
+        "no scale": lambda: mask * wide,
+        "a scale of p instead of 1 - p": lambda: mask * wide / p,
+        "a mask that is multiplied by p": lambda: mask * wide * p,
+        "a scale that multiplies by 1 - p": lambda: mask * wide * (1 - p),
+        "a scale that is applied twice": lambda: mask * wide / (1 - p) ** 2,
+        "no mask": lambda: wide / (1 - p),
+        "no dropout": lambda: wide,
+        "a scale computed in float32": lambda: mask * wide / float(single(1 - p)),
+        "a scale rounded to float32": lambda: mask * wide * float(single(1 / (1 - p))),
+        "arithmetic in float32": lambda: mask * X.astype(single) / single(1 - p),
+        "arithmetic in float16": lambda: mask * X.astype(np.float16) / np.float16(1 - p),
     }
-    return {cause: values.astype(X.dtype) for cause, values in given.items()}
+    return {
+        cause: lambda fault=fault: fault().astype(X.dtype)  # type: ignore[misc]  # mypy: default
+        for cause, fault in faults.items()
+    }
 
 
 def check_layer(place: str, found: Values, X: Values, mask: Values, p: float, dtype: str) -> None:
@@ -157,11 +164,12 @@ def test_shapes_and_dtypes(
     declared_dtype(facts, dtype)
     X = make(backend, name, np.ones(shape), dtype)
     for p in (0, 0.5, 1):
-        for kind, select in {
+        kinds: dict[str, dict[str, Any]] = {
             "fresh": {},
             "shared": {"seed": 0},
             "given": {"mask": np.ones(shape, bool)},
-        }.items():
+        }
+        for kind, select in kinds.items():
             place = f"layer forward, {kind} mask [shape {shape}, p={p}, {dtype}]"
             Y = shared_layer(name, X, p, **select)
             if type(Y) is not type(X):
@@ -181,7 +189,7 @@ def test_memory_layouts(backend: Module, name: str, view: str) -> None:
     mask = VIEWS[view](dropout_mask((16, 8), 0.3, seed=1))
     for p in (0.3, 0, 1):
         place = f"layer forward, {view} array and mask [p={p}, float64]"
-        expected = {0: X, 1: 0 * X}.get(p, mask * X / (1 - p))
+        expected = (1 - p) * X if p in (0, 1) else mask * X / (1 - p)
         Y = shared_layer(name, backend.from_numpy(X), p, mask=mask)
         check_close(place, read(backend, Y, place, "float64"), expected, ulps(expected, ULPS))
         Y = shared_layer(name, backend.from_numpy(X), p, mask=backend.from_numpy(mask))
@@ -226,11 +234,11 @@ def test_gradient(backend: Module, device: str, rates: tuple[float, float]) -> N
     """
     place = f"layer gradient, given masks [rates {rates}]"
     quiet = make_step(31, (16, 16), lr=0.5)
-    noise = tuple(
+    first, second = (
         LayerNoise(p, dropout_mask((31, 16), p, seed=3, site=site) if p < 1 else None)
         for site, p in enumerate(rates)
     )
-    noisy = replace(quiet, noise=noise)
+    noisy = replace(quiet, noise=(first, second))
     try:
         check_gradients(place, quiet, taken(backend, quiet, device, place)[0])
         found, _ = taken(backend, noisy, device, place)
@@ -253,6 +261,33 @@ def test_mask_of_another_shape(backend: Module, name: str) -> None:
             place = f"layer forward, {kind} mask of shape {shape} for X of shape (2, 8)"
             message = f"mask must have the shape of X, (2, 8), got {shape}"
             _check_error(place, name, X, {"dropout": 0.5, "mask": mask}, ValueError, message)
+
+
+@pytest.mark.place("traced layer")
+@pytest.mark.parametrize("p", RATES)
+def test_traced_layer(backend: Module, name: str, p: float) -> None:
+    """``traced_layer`` computes the same. An array with values is the simplest case."""
+    tracer = get_tracer(name)
+    if tracer is None:
+        skip_undeclared("traced layer (no traced_layer in the group d2ldrop.compiled)")
+    place = f"traced layer, given mask [p={p}, float64]"
+    X, mask = normal_noise((40, 30), seed=0), dropout_mask((40, 30), p, seed=1)
+    x, wrong = backend.from_numpy(X.copy()), backend.from_numpy(mask[:1].copy())
+    if tracer.is_traced(x) is not False:
+        fail("traced layer, is_traced", "expected False for an array that has values")
+    Y = tracer.traced_layer(x, p, backend.from_numpy(mask.copy()), None, None, None)
+    check_layer(place, read(backend, Y, place, "float64"), X, mask, p, "float64")
+    place = f"traced layer, shared mask [p={p}, float64]"
+    Y = tracer.traced_layer(x, p, None, 1, 0, 0)
+    check_layer(place, read(backend, Y, place, "float64"), X, mask, p, "float64")
+    message = "mask must have the shape of X, (40, 30), got (1, 30)"
+    arguments = (x, p, wrong, None, None, None)
+    check_raises(
+        "traced layer, mask of another shape",
+        lambda: tracer.traced_layer(*arguments),
+        ValueError,
+        message,
+    )
 
 
 @pytest.mark.place("errors")
@@ -289,13 +324,4 @@ def _check_error(
     """The layer must raise ``kind`` with a message that starts with ``message``."""
     options = dict(arguments)
     p = options.pop("dropout")
-    try:
-        Y = shared_layer(name, X, p, **options)
-    except Exception as error:  # noqa: BLE001 - any exception is judged
-        if type(error) is not kind or not str(error).startswith(message):
-            fail(
-                place,
-                f"expected {kind.__name__}: {message}…, got {type(error).__name__}: {error}",
-            )
-        return
-    fail(place, f"expected {kind.__name__}: {message}…, got a result of shape {tuple(Y.shape)}")
+    check_raises(place, lambda: shared_layer(name, X, p, **options), kind, message)

@@ -19,7 +19,7 @@ from d2ldrop.conformance import reference
 from d2ldrop.conformance.compare_steps import described, size
 from d2ldrop.conformance.judge import check_close, check_equal, fail, skip_undeclared, values_of
 from d2ldrop.conformance.problems import WIDTHS, Module, make_step, read_loss, send
-from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, take
+from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, right
 from d2ldrop.conformance.trainings import CONCISE, SEEDS, TRAININGS, Training, expected, trained
 from d2ldrop.frameworks import Framework
 
@@ -71,7 +71,7 @@ def test_concise_step(
     X, y = send(backend, step.X, device), send(backend, step.y, device)
     for number in (1, 2):
         check_concise(backend, net, trainer, step, (X, y), f"step {number} {described(step)}")
-        step = replace(step, params=take(step).params)
+        step = replace(step, params=right(step).params)
     for name, array, start in zip(NAMES, given, make_step(31, widths).params, strict=True):
         check_equal(f"concise, the caller's {name} after steps", array, start)
 
@@ -80,19 +80,19 @@ def check_concise(
     backend: Module, net: Any, trainer: Any, step: Step, batch: tuple[Any, Any], which: str
 ) -> None:
     """Evaluate and take one step; ``step`` has the parameters that ``net`` should have."""
-    right = take(step)
+    good = right(step)
     place = f"concise, concise_predict before {which}"
     predicted = values_of(backend, backend.concise_predict(net, batch[0]), place)
-    bound = CONCISE_BOUND * size(right.logits)
+    bound = CONCISE_BOUND * size(good.logits)
     logits_hints = hints(step, lambda one: one.logits)
-    check_close(place, predicted, right.logits, bound, logits_hints)
+    check_close(place, predicted, good.logits, bound, logits_hints)
     place = f"concise, concise_step, {which}"
     loss, logits = backend.concise_step(net, trainer, *batch)
     found = values_of(backend, logits, f"{place}, logits")
-    check_close(f"{place}, logits", found, right.logits, bound, logits_hints)
+    check_close(f"{place}, logits", found, good.logits, bound, logits_hints)
     loss = read_loss(backend, loss, f"{place}, loss")
     causes = hints(step, lambda one: one.loss)
-    check_close(f"{place}, loss", loss, right.loss, CONCISE_BOUND * size(right.loss), causes)
+    check_close(f"{place}, loss", loss, good.loss, CONCISE_BOUND * size(good.loss), causes)
     read_concise(backend, net, step, f"{place}, weights after the update", lambda one: one.params)
 
 
@@ -107,17 +107,17 @@ def read_concise(
     arrays = backend.concise_params(net)
     if len(arrays) != len(NAMES):
         fail(place, f"expected the {len(NAMES)} arrays {', '.join(NAMES)}, got {len(arrays)}")
-    expected_params = pick(take(step))
+    expected_params = pick(right(step))
     for index in reversed(range(6)):
-        right = expected_params[index]
+        good = expected_params[index]
         causes: dict[str, Any] = dict(
             hints(step, lambda one, index=index: pick(one)[index])  # type: ignore[misc]  # mypy
         )
-        causes["a matrix transposed"] = right.T
+        causes["a matrix transposed"] = good.T
         causes["the initial value"] = step.params[index]
         found = np.array(arrays[index])
-        bound = CONCISE_BOUND * size(right)
-        check_close(f"{place}, {NAMES[index]}", found, right, bound, causes)
+        bound = CONCISE_BOUND * size(good)
+        check_close(f"{place}, {NAMES[index]}", found, good, bound, causes)
 
 
 @pytest.mark.place("concise")

@@ -81,11 +81,32 @@ def test_the_wheel_has_every_module_and_no_other_top_level_name(
     backends = {path.stem for path in (ROOT / "backends").glob("*.py")}
     assert {"d2ldrop_tensorflow_compiled", "d2ldrop_tensorflow_layers"} <= backends
     package = {str(path.relative_to(ROOT)) for path in (ROOT / "d2ldrop").rglob("*.py")}
-    assert {"d2ldrop/bench/driver.py", "d2ldrop/handwritten/network.py"} <= package
+    assert {"d2ldrop/bench/driver.py", "d2ldrop/conformance/test_l1_layer.py"} <= package
     expected = package | {"d2ldrop/py.typed"}
     for module in backends:
         expected |= {f"{module}/__init__.py", f"{module}/py.typed"}
     assert names == expected
+
+
+def test_the_conformance_suite_runs_from_the_wheel(
+    tmp_path: Path, distributions: tuple[Path, Path]
+) -> None:
+    """Its modules are tests that others install. xdist sends them to other processes."""
+    pytest.importorskip("xdist", reason="not installed: pytest-xdist")
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        wheel.extractall(tmp_path / "site")
+    (tmp_path / "work").mkdir()
+    command = [sys.executable, "-m", "pytest", "--pyargs", "d2ldrop.conformance", "-n1", "-v"]
+    out = subprocess.run(
+        [*command, "--d2ldrop-backend", "numpy", "--d2ldrop-level", "L1", "-k", "given_mask"],
+        cwd=tmp_path / "work", env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert out.returncode == 0, out.stdout
+    assert "test_l1_layer.py::test_given_mask[0.1-float16]" in out.stdout
+    assert "L0 masks" in out.stdout
+    assert "L1 layer" in out.stdout
+    assert f"numpy (d2ldrop {d2ldrop.__version__}, NumPy" in out.stdout
 
 
 def test_the_wheels_description_has_no_link_into_the_repository(

@@ -1,0 +1,300 @@
+"""``d2ldrop conformance`` and ``pytest --pyargs d2ldrop.conformance``: good and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d2ldrop.conformance.report import last_result, state
+from d2ldrop.version import __version__
+from tests.fakes import BODIES
+
+PACKAGE = "d2ldrop.conformance"
+FAKES = {
+    "right": "",
+    "crashing": BODIES["crashing"],
+    "leaving": "def dropout_layer(*args, **kwargs):\n    import os\n    os._exit(0)\n",
+    "stuck": "def init_params(*args, **kwargs):\n    import time\n    time.sleep(600)\n",
+    "raising": """
+def dropout_layer(X, dropout, *, mask=None):
+    if X.dtype == "float64":
+        raise RuntimeError("float64 is not my kind")
+    return d2ldrop_numpy.dropout_layer(X, dropout, mask=mask)
+""",
+    "lacking": "del train_step, predict, concise_step\n",
+    "differing": """
+def dropout_layer(X, p, mask=None):
+    return d2ldrop_numpy.dropout_layer(X, p, mask=mask)
+def predict(params, X, device):
+    return d2ldrop_numpy.predict(params, X)
+""",
+    "foreign": """
+def dropout_layer(X, dropout, *, mask=None):
+    return d2ldrop_numpy.dropout_layer(X, dropout, mask=mask).tolist()
+""",
+    "narrow": """
+def dropout_layer(X, dropout, *, mask=None):
+    return d2ldrop_numpy.dropout_layer(X, dropout, mask=mask).astype("float32")
+""",
+    "flat": """
+def dropout_layer(X, dropout, *, mask=None):
+    Y = d2ldrop_numpy.dropout_layer(X, dropout, mask=mask)
+    return Y.ravel() if Y.shape == (40, 30) else Y
+""",
+    "broken": "import no_such_module\n",
+    "exiting": "def devices():\n    raise SystemExit(3)\n",
+    "misdeclared": "",
+}
+"""Copies of NumPy's backend under other names, and what is put at their end."""
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which the fake backends are installed."""
+    folder = tmp_path_factory.mktemp("fakes")
+    info = folder / "fakes-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fakes\nVersion: 1.2\n")
+    lines = ["[d2ldrop.backends]", *(f"{name} = fake_{name}" for name in FAKES)]
+    lines += ["[d2ldrop.frameworks]", "misdeclared = misdeclared_facts", ""]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    (folder / "misdeclared_facts.py").write_text('FRAMEWORK = {"title": "Misdeclared"}\n')
+    for name, body in FAKES.items():
+        (folder / f"{name}.py").write_text('__version__ = "1.0"\n')
+        (folder / f"fake_{name}.py").write_text(
+            f"import {name}\nimport d2ldrop_numpy\nfrom d2ldrop_numpy import *\n{body}"
+        )
+    path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(path)}
+
+
+SENTENCES = {
+    "raising": (
+        "L1",
+        "layer forward: dropout_layer raised RuntimeError: float64 is not my kind "
+        "(fake_raising.py:7)",
+        "raising (fakes 1.2, d2ldrop",
+        "failed at L1: layer forward",
+    ),
+    "lacking": (
+        "L0",
+        "FAILED L0.functions: contract, functions: missing: train_step(params, X, y, lr, noise, "
+        "weight_decay=0); predict(params, X); concise_step(net, trainer, X, y); the concise",
+        "not run: L0 failed",
+    ),
+    "differing": (
+        "L0",
+        "FAILED L0.signatures: contract, signatures: dropout_layer: expected (X, dropout, *, "
+        "mask=None), got (X, p, mask=None); predict: expected (params, X), got (params, X, device)",
+    ),
+    "foreign": ("L0", "expected an array for which is_array is true, got list"),
+    "narrow": ("L1", "[p=0.1, float64]: expected the dtype float64, got float32"),
+    "flat": ("L1", "expected the shape (40, 30), got (1200,)"),
+    "broken": (
+        "L0",
+        "contract, import: ModuleNotFoundError: No module named 'no_such_module'",
+        "not run: L0 failed",
+    ),
+    "exiting": ("L0", "contract: devices raised SystemExit: 3 (fake_exiting.py:5)"),
+    "misdeclared": (
+        "L0",
+        "contract, facts: misdeclared_facts must have a constant FRAMEWORK of the type "
+        "d2ldrop.Framework, got {'title': 'Misdeclared'}",
+    ),
+}
+"""For each bad backend: the highest level to run, and what the report says."""
+EXPECTED = {
+    "the failures of one level": (
+        '"L1.*[*float64*]" = "float64 is not its kind"\n',
+        "expected failure of L1.given_mask[0.1-float64]: float64 is not its kind (layer forward: ",
+    ),
+    "a check that passes": (
+        '"L0.devices" = "no CPU"\n',
+        "FAILED L0.devices: contract: passed, but the expected failures name it ('L0.devices'): "
+        "remove or narrow this line",
+    ),
+}
+REFUSED = {
+    "a check that does not exist": (
+        '"L0.device" = "a reason"\n',
+        "names 'L0.device', which is no check of this suite; did you mean 'L0.devices'?",
+    ),
+    "no reason": ('"L0.devices" = " "\n', "must give a reason for 'L0.devices', got ' '"),
+    "no quotation marks": ('L0.devices = "no CPU"\n', "got the table 'L0': put the name of the"),
+    "no TOML": ("L0.devices: no CPU\n", "are not TOML"),
+}
+MANY = """
+import json, sys
+from pathlib import Path
+from d2ldrop.conformance.job import ConformanceJob, Run
+from d2ldrop.conformance.report import assemble, lines
+
+found = {}
+for case, (name, level, expected) in json.loads(sys.argv[1]).items():
+    run = Run(lambda event: None)
+    emit = lambda event, **values: run.hear({"event": event, **values})
+    ConformanceJob(name, level, expected and Path(expected)).run(emit)
+    found[case] = lines(assemble(name, list(run.checks.values()), level))
+Path(sys.argv[2]).write_text(json.dumps(found))
+"""
+"""Judges many backends in one process, and writes what the reports say."""
+
+
+@pytest.fixture(scope="module")
+def reports(fakes: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the reports about the bad backends say, by the name of the case."""
+    folder = tmp_path_factory.mktemp("reports")
+    cases: dict[str, Any] = {name: (name, level, None) for name, (level, *_) in SENTENCES.items()}
+    for case, (text, _) in EXPECTED.items():
+        file = folder / f"{case}.toml"
+        file.write_text(text)
+        cases[case] = ("raising" if "failures" in case else "right", "L1", str(file))
+    cases["a check that passes"] = ("right", "L0", cases["a check that passes"][2])
+    out = folder / "reports.json"
+    done = subprocess.run(
+        [sys.executable, "-c", MANY, json.dumps(cases), str(out)],
+        env={**os.environ, **fakes}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stdout
+    found: dict[str, list[str]] = json.loads(out.read_text())
+    return {case: "\n".join(lines) for case, lines in found.items()}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_bad_backend_fails_a_check_that_says_so(reports: dict[str, str], name: str) -> None:
+    for sentence in SENTENCES[name][1:]:
+        assert sentence in reports[name]
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_expected_failures_are_strict(reports: dict[str, str], case: str) -> None:
+    assert EXPECTED[case][1] in reports[case]
+
+
+def judge(name: str, *options: str, env: dict[str, str] | None = None) -> Any:
+    """Run the command; the user's cache is that of the test."""
+    return subprocess.run(
+        [sys.executable, "-m", "d2ldrop", "conformance", name, "--quiet", *options],
+        env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "sentences"),
+    [
+        (
+            "crashing",
+            [
+                "FAILED L0.init_params: contract: the process of this check failed: killed by "
+                "SIGSEGV",
+                "not run: L0.init_params ended the process",
+            ],
+        ),
+        (
+            "leaving",
+            [
+                "FAILED L0.given_masks[0.1]: layer forward: the process of this check failed: "
+                "exit status 0, but its work is not done"
+            ],
+        ),
+        (
+            "stuck",
+            [
+                "FAILED L0.init_params: contract: the process of this check failed: hung: no "
+                "report for 15 s (timeout, --timeout)"
+            ],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_backend_that_ends_its_process(
+    fakes: dict[str, str], name: str, sentences: list[str]
+) -> None:
+    out = judge(name, "--level", "L0", "--timeout", "15", env=fakes)
+    assert out.returncode == 1
+    for sentence in sentences:
+        assert sentence in out.stdout
+    assert "Traceback" not in out.stdout + out.stderr
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_wrong_expected_failures_are_refused(tmp_path: Path, case: str) -> None:
+    text, message = REFUSED[case]
+    (tmp_path / "expected.toml").write_text(text)
+    out = judge("numpy", "--level", "L0", "--expected-failures", str(tmp_path / "expected.toml"))
+    assert (out.returncode, out.stdout) == (2, "")
+    assert message in out.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["numpi"], "unknown backend 'numpi': expected one of numpy"),
+        (["numpy", "--level", "L5"], "'L5' is not one of"),
+        (["numpy", "--timeout", "0"], "--timeout must be a positive number of seconds, got 0"),
+        (["numpy", "--expected-failures", "no.toml"], "'no.toml' does not exist"),
+        (["numpy", "--json", "."], "--json must be a file, but . is a folder"),
+        (["numpy", "--json", "/dev/null/x"], "--json must be a file in a folder that can be writ"),
+    ],
+    ids=["backend", "level", "timeout", "expected", "json", "json-folder"],
+)
+def test_bad_arguments_are_refused(arguments: list[str], message: str) -> None:
+    from click.testing import CliRunner
+
+    from d2ldrop.cli.main import cli
+
+    result = CliRunner().invoke(cli, ["conformance", *arguments])
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_result_is_written_and_kept(
+    fakes: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (last_result("numpy"), state("numpy")) == (None, "not run")
+    file = tmp_path / "folder" / "numpy.json"
+    out = judge("numpy", "--level", "L0", "--json", str(file))
+    assert out.returncode == 0, out.stdout
+    report = json.loads(file.read_text())
+    assert (report["backend"], report["passed"], report["level"]) == ("numpy", True, "L0")
+    assert report["d2ldrop_version"] == report["distribution_version"] == __version__
+    assert report["declared"]["dtypes"] == ["float16", "bfloat16", "float32", "float64"]
+    (level,) = report["levels"]
+    assert {check["outcome"] for check in level["checks"]} == {"passed"}
+    assert {"id", "level", "place", "outcome", "message", "seconds"} == level["checks"][0].keys()
+    kept = last_result("numpy")
+    assert kept is not None
+    assert kept["levels"] == report["levels"]
+    assert state("numpy") == f"passed up to L0 at {__version__}"
+    monkeypatch.setattr("d2ldrop.conformance.report.__version__", "0.0")
+    assert state("numpy") == "not run"  # another version of d2ldrop
+
+
+COMMAND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # this process may have inherited "ignore"
+from d2ldrop.cli.main import main
+main()
+"""
+
+
+def test_ctrl_c_ends_the_command(fakes: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "conformance", "stuck", "--level", "L0"],
+        env={**os.environ, **fakes}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while "conformance" not in process.stderr.readline():  # the first check is done
+        pass
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert error.endswith("Interrupted.\n")
