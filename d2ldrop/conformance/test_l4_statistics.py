@@ -31,8 +31,6 @@ from d2ldrop.training.short_training import short_weights
 
 CALLS, SIZE = 10, 1_000_000
 """10^7 draws: a rate of 0.2 that is wrong by 0.7 % fails with a probability above 0.999."""
-PAIRS = ((0.3, 0.0), (0.0, 0.6), RATES)
-"""Rates of both sites: each site alone, then both."""
 FLOAT32_STEPS = 6
 Draw = Callable[[tuple[float, float], int], list[Masks]]
 """Seeds the generator, and returns the masks of some steps; takes the rates and the seed."""
@@ -86,30 +84,37 @@ def test_manual_seed(backend: Module, device: str) -> None:
 
 def check_masks(place: str, draw: Draw) -> None:
     """The fresh masks of training steps: rates, sites, steps and seeds."""
-    for rates in PAIRS:
-        where = f"{place} with dropout {rates}"
-        first, second = draw(rates, 1)
-        for site, p in enumerate(rates):
-            for masks in (first, second):
-                seen = masks.seen(site)
-                dropped, n = int((~masks.sites[site][seen]).sum()), int(seen.sum())
-                name = ("first", "second")[site]
-                if site == 0 and dropped == 0 and min(rates) > 0:
-                    fail(
-                        f"{where}, the first site",
-                        f"expected {n * p:.0f} dropped units of the {n} that the second site "
-                        "keeps, got 0: both sites have one mask",
-                    )
-                check_rate(f"{where}, the {name} site", "dropped units", dropped, n, p)
-            if 0 < p < 1:
-                both = first.seen(site) & second.seen(site)
-                one, other = first.sites[site][both], second.sites[site][both]
-                check_agreement(f"{where}, two steps at the {name} site", one, other, p, p)
-    seen = first.seen(0)  # of the last rates, RATES
+    for rates in ((RATES[0], 0.0), (0.0, RATES[1])):
+        check_rates(f"{place} with dropout {rates}", rates, draw(rates, 1))
+    where, drawn = f"{place} with dropout {RATES}", draw(RATES, 1)
+    check_rates(where, RATES, drawn)
+    first = drawn[0]
+    seen = first.seen(0)
     seen[1:] &= first.seen(1)[:-1]  # the second site of one row beside the first of the next
     one, other = first.sites[0][1:][seen[1:]], first.sites[1][:-1][seen[1:]]
-    check_agreement(f"{place} with dropout {RATES}, rows of the two sites", one, other, *RATES)
+    check_agreement(f"{where}, rows of the two sites", one, other, *RATES)
     check_seeds(place.partition(", ")[2], first, draw)
+
+
+def check_rates(where: str, rates: tuple[float, float], steps: list[Masks]) -> None:
+    """The rate of each site in each step, and that two steps have masks of their own."""
+    for site, p in enumerate(rates):
+        at = f"{where}, the {('first', 'second')[site]} site"
+        for masks in steps:
+            seen = masks.seen(site)
+            dropped, n = int((~masks.sites[site][seen]).sum()), int(seen.sum())
+            if site == 0 and dropped == 0 and min(rates) > 0:
+                fail(
+                    at,
+                    f"expected {n * p:.0f} dropped units of the {n} that the second site keeps, "
+                    "got 0: both sites have one mask",
+                )
+            check_rate(at, "dropped units", dropped, n, p)
+        if 0 < p < 1:
+            first, second = steps
+            both = first.seen(site) & second.seen(site)
+            one, other = first.sites[site][both], second.sites[site][both]
+            check_agreement(f"{at} in two steps", one, other, p, p)
 
 
 def check_seeds(place: str, one: Masks, draw: Draw) -> None:
