@@ -318,7 +318,7 @@ def test_a_result_is_written_and_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     kept = last_result("numpy")
     assert kept is not None
     assert kept["levels"] == report["levels"]
-    assert state("numpy") == f"passed up to L0 at {__version__}"
+    assert state("numpy") == f"passed up to L0 at version {__version__}"
     monkeypatch.setattr("d2ldrop.conformance.report.__version__", "0.0")
     assert state("numpy") == "not run"  # another version of d2ldrop
 
