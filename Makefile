@@ -26,9 +26,9 @@ else ifneq ($(shell cat $(READY) 2> /dev/null),$(shell $(PYTHON) --version 2> /d
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# On this machine all five frameworks have wheels, so the tests fail if one is missing.
+# On this machine all six frameworks have wheels, so the tests fail if one is missing.
 ifeq ($(shell uname -sm),Linux x86_64)
-export D2LDROP_TEST_BACKENDS ?= numpy torch tensorflow mxnet paddle
+export D2LDROP_TEST_BACKENDS ?= numpy torch tensorflow mxnet paddle jax
 endif
 
 .PHONY: setup compare test test-oldest lint docs-tables lock help

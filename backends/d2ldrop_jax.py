@@ -3,28 +3,26 @@
 What is particular to JAX:
 
 - Arrays never change: ``train_step`` returns new parameters.
-- Functions are differentiated and compiled as a whole: ``value_and_grad`` takes the loss function.
-- Random numbers come from keys. This module keeps one, and splits it for each fresh mask.
+- Python runs a compiled function only once, so its fresh masks are drawn before the call.
 - Without the setting ``jax_enable_x64`` JAX has no float64, and integers have 32 bits.
 """
 
-import secrets
-import threading
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
+import optax  # type: ignore[import-untyped]
+from d2ldrop_jax_dtypes import native
+from d2ldrop_jax_keys import keys, uniform
+from d2ldrop_jax_steps import compiled
 from flax import nnx
+from jax.numpy.linalg import norm
 
 from d2ldrop.core.arrays import Arrays, NumPyArray, Rates
 from d2ldrop.core.noise import NO_NOISE, Noise, noise_layer
 
 Array: TypeAlias = jax.Array
-
-generator = jax.random.key(secrets.randbits(31))  # the key of the fresh masks
-lock = threading.Lock()
 
 
 def is_array(x: object) -> bool:
@@ -39,14 +37,8 @@ def devices() -> list[str]:
 
 def from_numpy(array: NumPyArray, device: str = "cpu") -> Array:
     """An array with the values and shape of ``array``; its dtype too, except 64-bit integers."""
-    if array.dtype == np.float64 and not jax.config.jax_enable_x64:
-        raise TypeError(
-            "JAX would make float32 of a float64 array: set JAX_ENABLE_X64=1 before JAX is "
-            'imported, or call jax.config.update("jax_enable_x64", True); float32 needs neither'
-        )
     kind, _, index = device.partition(":")
-    native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return jax.device_put(native, jax.devices(kind)[int(index or 0)])
+    return jax.device_put(native(array), jax.devices(kind)[int(index or 0)])
 
 
 def to_numpy(x: Array) -> NumPyArray:
@@ -56,25 +48,7 @@ def to_numpy(x: Array) -> NumPyArray:
 
 def manual_seed(seed: int) -> None:
     """Set the key that fresh masks come from."""
-    global generator
-    with lock:
-        generator = jax.random.fold_in(jax.random.key(seed % 2**32), seed // 2**32)
-
-
-def next_key() -> Array:
-    """A new key, split from this module's key."""
-    global generator
-    with lock:
-        remaining, key = jax.random.split(generator)
-        if isinstance(key, jax.core.Tracer):  # a compiled function would use this key in each call
-            raise TypeError(
-                "a function that JAX traces cannot draw a fresh mask: every call would use the "
-                "same one. Give dropout_layer a seed and a step, or a mask, for example "
-                "mask=jax.random.bernoulli(key, 1 - dropout, X.shape) with a key that is an "
-                "argument of the function"
-            )
-        generator = remaining
-    return key
+    keys.seed(seed)
 
 
 def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Array:
@@ -84,21 +58,10 @@ def dropout_layer(X: Array, dropout: float, *, mask: Array | None = None) -> Arr
     if dropout == 1:
         return 0 * X  # zeros, through which gradients still flow
     if mask is None:
-        mask = uniform(next_key(), jax.lax.stop_gradient(X)) >= dropout
+        mask = uniform(X) >= dropout
     if X.dtype.itemsize < 4:  # half precision would round 1 - dropout
         return dropout_layer(X.astype(jnp.float32), dropout, mask=mask).astype(X.dtype)
     return mask * X / (1 - dropout)
-
-
-@jax.custom_batching.custom_vmap
-def uniform(key: Array, X: Array) -> Array:
-    """Uniform numbers of the shape of ``X``; under ``vmap`` each example gets numbers of its own."""
-    return jax.random.uniform(key, X.shape, jnp.float32)
-
-
-@uniform.def_vmap
-def _(axis_size: int, in_batched: list[bool], key: Array, X: Array) -> tuple[Array, bool]:
-    return uniform(key, X), True
 
 
 def init_params(arrays: Arrays, device: str = "cpu") -> list[Array]:
@@ -121,16 +84,14 @@ def cross_entropy(logits: Array, y: Array) -> Array:
     return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
 
+@compiled
 def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
     """Take one SGD step; return new params, and loss and logits of the batch."""
-
-    def loss_and_logits(params: list[Array]) -> tuple[Array, Array]:
-        logits = mlp(params, X, noise)
-        return cross_entropy(logits, y), logits
-
-    (loss, logits), grads = jax.value_and_grad(loss_and_logits, has_aux=True)(params)
+    logits, backward = jax.vjp(lambda params: mlp(params, X, noise), params)
+    loss, dO = jax.value_and_grad(cross_entropy)(logits, y)
+    (grads,) = backward(dO)
     new = []
     for param, grad in zip(params, grads, strict=True):
         if weight_decay and param.ndim == 2:  # a matrix of weights, not a bias
@@ -141,10 +102,7 @@ def train_step(
 
 def clip_norms(params: list[Array], max_norm: float) -> list[Array]:
     """Limit the norm of each unit's incoming weights, a column of W, to ``max_norm``."""
-    return [
-        W / jnp.maximum(jnp.linalg.norm(W, axis=0) / max_norm, 1) if W.ndim == 2 else W
-        for W in params
-    ]
+    return [W / jnp.maximum(norm(W, axis=0) / max_norm, 1) if W.ndim == 2 else W for W in params]
 
 
 def predict(params: list[Array], X: Array) -> Array:
@@ -154,31 +112,29 @@ def predict(params: list[Array], X: Array) -> Array:
 
 def concise_mlp(
     arrays: Arrays, dropout: Rates, lr: float, noise: str = "dropout", device: str = "cpu"
-) -> tuple[nnx.Sequential, nnx.Optimizer]:
+) -> tuple[Any, nnx.Optimizer[Any]]:
     """A network of Flax's own layers with the weights ``arrays``, and its optimiser."""
     W1, b1, W2, b2, W3, b3 = init_params(arrays, device)
-    rngs = nnx.Rngs(next_key())
-    net = nnx.Sequential(
-        nnx.Linear(*W1.shape, rngs=rngs),
+    rngs = nnx.Rngs(keys.next())
+    net: Any = nnx.Sequential(
+        nnx.Linear(*W1.shape, param_dtype=W1.dtype, rngs=rngs),
         nnx.relu,
         nnx.Dropout(dropout[0], rngs=rngs),
-        nnx.Linear(*W2.shape, rngs=rngs),
+        nnx.Linear(*W2.shape, param_dtype=W2.dtype, rngs=rngs),
         nnx.relu,
         nnx.Dropout(dropout[1], rngs=rngs),
-        nnx.Linear(*W3.shape, rngs=rngs),
+        nnx.Linear(*W3.shape, param_dtype=W3.dtype, rngs=rngs),
     )
     for layer, W, b in zip(net.layers[::3], (W1, W2, W3), (b1, b2, b3), strict=True):
-        layer.kernel.value, layer.bias.value = W, b
+        layer.kernel[...], layer.bias[...] = W, b
     return net, nnx.Optimizer(net, optax.sgd(lr), wrt=nnx.Param)
 
 
 @nnx.jit
-def concise_step(
-    net: nnx.Sequential, trainer: nnx.Optimizer, X: Array, y: Array
-) -> tuple[Array, Array]:
+def concise_step(net: Any, trainer: nnx.Optimizer[Any], X: Array, y: Array) -> tuple[Array, Array]:
     """Take one step of the optimiser; return loss and logits of the batch."""
 
-    def loss_and_logits(net: nnx.Sequential) -> tuple[Array, Array]:
+    def loss_and_logits(net: Any) -> tuple[Array, Array]:
         logits = net(X)
         return cross_entropy(logits, y), logits
 
@@ -188,13 +144,12 @@ def concise_step(
     return loss, logits
 
 
-def concise_predict(net: nnx.Sequential, X: Array) -> Array:
+def concise_predict(net: Any, X: Array) -> Array:
     """Logits (n, 10) of images X (n, 784), without dropout."""
     net.eval()
     return net(X)
 
 
-def concise_params(net: nnx.Sequential) -> list[NumPyArray]:
+def concise_params(net: Any) -> list[NumPyArray]:
     """W1, b1, W2, b2, W3, b3 in NumPy, W as inputs × outputs."""
-    pairs = [(layer.kernel, layer.bias) for layer in net.layers[::3]]
-    return [to_numpy(param.value) for pair in pairs for param in pair]
+    return [to_numpy(p[...]) for layer in net.layers[::3] for p in (layer.kernel, layer.bias)]

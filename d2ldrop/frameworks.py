@@ -108,13 +108,14 @@ FRAMEWORKS = {
         "JAX",
         machines=UNIX,
         environment={"JAX_ENABLE_X64": "1"},  # without it, JAX makes float32 of float64
-        thread_variables=("PJRT_NPROC",),
+        thread_variables=("PJRT_NPROC",),  # XLA_FLAGS has one, too, but it has no effect
         dtypes=FLOATS,
         autodiff=True,
         concise=True,
         conversions={
             "Param": "X[...] is its array",
-            "ShapeDtypeStruct": "it has no values: jax.eval_shape gives one to the function",
+            "Ref": "X[...] is its array",
+            "ShapeDtypeStruct": "it has no values: jax.eval_shape calls the function with X",
             "BCOO": "X.todense() makes an array",
             "BCSR": "X.todense() makes an array",
         },

@@ -136,7 +136,9 @@ def framework_layer(
             f"X must be an array of one of {kinds}, got {type(X).__name__}; {how_to_convert(X)}"
         )
     backend, tracer = getattr(loaded, name)
-    if tracer is not None and tracer.is_traced(X):
+    if tracer is not None and (
+        tracer.is_traced(X) or (backend.is_array(step) and tracer.is_traced(step))
+    ):
         return tracer.traced_layer(X, dropout, mask, seed, step, site)
     _framework_of_type[type(X)] = name
     given = mask

@@ -19,6 +19,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from d2ldrop import backend_names, get_backend
 from d2ldrop.backend import Backend, install_hint, is_installed
+from d2ldrop.frameworks import framework
 
 # Many processes share the cores, so a waiting thread must not spin. Frameworks read this setting
 # when they are loaded.
@@ -64,6 +65,8 @@ def backend(backend_name: str) -> Backend[Any]:
     others = [f for f in FRAMEWORKS if f in sys.modules and f != backend_name]
     if others and backend_name != "numpy":
         pytest.fail(f"{backend_name} would be the second framework in a process with {others}")
+    for variable, value in framework(backend_name).environment.items():
+        os.environ.setdefault(variable, value)  # the import reads it, as in a worker
     return get_backend(backend_name)
 
 

@@ -185,7 +185,7 @@ def test_type_dtype_and_shape_do_not_change(
     assert set(np.unique(backend.to_numpy(Y))) <= {0, 1, 2}
 
 
-@pytest.mark.only("numpy", "torch", "tensorflow", "paddle")
+@pytest.mark.only("numpy", "torch", "tensorflow", "paddle", "jax")
 @pytest.mark.parametrize("dropout", [0, 0.5, 1])
 def test_bfloat16_is_supported(backend: Module, backend_name: str, dropout: float) -> None:
     X, to_float32 = bfloat16_ones(backend_name, (4, 6))
@@ -208,6 +208,10 @@ def bfloat16_ones(name: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
         import tensorflow as tf
 
         return tf.ones(shape, tf.bfloat16), lambda Y: tf.cast(Y, tf.float32).numpy()
+    if name == "jax":
+        import jax.numpy as jnp
+
+        return jnp.ones(shape, jnp.bfloat16), lambda Y: np.asarray(Y, np.float32)
     import paddle
 
     return paddle.ones(shape, "bfloat16"), lambda Y: Y.astype("float32").numpy()
@@ -221,7 +225,7 @@ def test_float16_has_the_nearest_scale(backend: Module) -> None:
     check_scales(ones(backend, (512,), "float16"), backend.to_numpy, np.float16)
 
 
-@pytest.mark.only("numpy", "torch", "tensorflow", "paddle")
+@pytest.mark.only("numpy", "torch", "tensorflow", "paddle", "jax")
 def test_bfloat16_has_the_nearest_scale(backend: Module, backend_name: str) -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
     check_scales(*bfloat16_ones(backend_name, (512,)), ml_dtypes.bfloat16)
@@ -254,7 +258,7 @@ def test_every_shape_is_supported(
     assert set(np.unique(backend.to_numpy(Y))) <= {0, 1, 2}
 
 
-@pytest.mark.only("numpy", "torch", "mxnet", "paddle")
+@pytest.mark.only("numpy", "torch", "mxnet", "paddle", "jax")
 def test_non_contiguous_arrays_are_supported(backend: Module) -> None:
     values = np.arange(48, dtype=np.float32).reshape(6, 8)
     X = backend.from_numpy(values).T[1:7:2]
@@ -309,6 +313,10 @@ def unusual_arrays(name: str) -> list[Any]:
 
         initial = paddle.nn.initializer.Constant(1.0)
         return [paddle.create_parameter([2, 8], "float32", default_initializer=initial)]
+    if name == "jax":
+        import jax.numpy as jnp
+
+        return [jnp.ones((2, 8)), jnp.ones((4, 8, 2))[::2, :, 0].at[0].set(1)]
     import mxnet as mx
     from mxnet.util import np_array, np_shape
 
@@ -412,6 +420,26 @@ def other_types(name: str) -> list[tuple[Any, str, Any]]:
             (mx.sym.var("X"), "not hybridized", nd.as_np_ndarray),
             (mx.sym.var("X").as_np_ndarray(), "not hybridized", nd.as_np_ndarray),
         ]
+    if name == "jax":
+        import jax
+        from flax import nnx
+        from jax.experimental import sparse as jax_sparse
+
+        dense, shape = jax.numpy.asarray(eye), jax.ShapeDtypeStruct((4, 4), np.float32)
+        layer = functools.partial(dropout_layer, dropout=0.5, seed=0)
+        return [
+            *(
+                (X, r"X\[\.\.\.\]", lambda X=X: X[...])
+                for X in (nnx.Param(dense), jax.new_ref(dense))
+            ),
+            (jax_sparse.BCOO.fromdense(dense), r"X\.todense", lambda: jax_sparse.eye(4).todense()),
+            (jax_sparse.BCSR.fromdense(dense), r"X\.todense", lambda: jax_sparse.eye(4).todense()),
+            (
+                shape,
+                "jax.eval_shape calls",
+                lambda: jax.numpy.ones(jax.eval_shape(layer, shape).shape),
+            ),
+        ]
     import paddle
 
     tensor: Any = paddle.to_tensor(eye)
@@ -470,6 +498,10 @@ def gradient(name: str, backend: Module, X: Any, dY: Any, layer: Any) -> Any:
         return dropout_backward(dY, *layer.args, **layer.keywords)
     (x,) = backend.init_params([X])
     weights = backend.from_numpy(dY)
+    if name == "jax":
+        import jax
+
+        return jax.grad(lambda x: (layer(x) * weights).sum())(x)
     if name == "tensorflow":
         import tensorflow as tf
 

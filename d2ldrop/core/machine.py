@@ -16,12 +16,15 @@ THREAD_VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
-"""Together they set the size of every framework's thread pool."""
+"""They set the sizes of thread pools. ``Framework.thread_variables`` are further ones."""
 NUMERIC_VARIABLES = (
     *THREAD_VARIABLES,
     "OPENBLAS_CORETYPE",
     "MKL_DEBUG_CPU_TYPE",
     "CUDA_VISIBLE_DEVICES",
+    "PJRT_NPROC",
+    "XLA_FLAGS",
+    "JAX_DEFAULT_MATMUL_PRECISION",
 )
 """Variables that can change a run's numbers: they choose threads, kernels or devices."""
 SPEED_VARIABLES = ("MXNET_ENGINE_TYPE", "OMP_WAIT_POLICY", "GLIBC_TUNABLES")

@@ -271,21 +271,19 @@ def recipe_for(backend: str, recipe: Recipe, implementation: str) -> Recipe:
 def _check_concise(backend: str, recipe: Recipe) -> None:
     """Raise ValueError if the framework's own layers do not support the recipe."""
     check_concise_lr(recipe.lr)
-    if recipe.noise not in ("dropout", "none", *framework(backend).concise_noises):
-        able = [
-            name for name, facts in frameworks().items() if recipe.noise in facts.concise_noises
-        ]
+    facts, noise = framework(backend), recipe.noise
+    if noise not in ("dropout", "none", *facts.concise_noises):
+        able = [name for name, other in frameworks().items() if noise in other.concise_noises]
         raise ValueError(
-            f"implementation 'concise' of {backend} cannot do noise {recipe.noise!r}: "
+            f"implementation 'concise' of {backend} cannot do noise {noise!r}: "
             f"{', '.join(able) or 'no framework'} has a layer for it; "
             "implementation 'scratch' can, on every backend"
         )
-    limit, why = framework(backend).concise_limits.get(recipe.noise, (1.0, ""))
+    limit, why = facts.concise_limits.get(noise, (1.0, ""))
     if max(recipe.dropout) > limit:
         raise ValueError(
-            f"dropout must be at most {limit} with noise {recipe.noise!r} and implementation "
-            f"'concise' of {backend}, whose {why}, got {recipe.dropout}; implementation 'scratch' "
-            "takes it"
+            f"dropout must be at most {limit} with noise {noise!r} and implementation 'concise' of "
+            f"{backend}, whose {why}, got {recipe.dropout}; implementation 'scratch' takes it"
         )
     plain = Recipe()
     for name in ("scaling", "weight_decay", "max_norm"):

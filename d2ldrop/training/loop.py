@@ -60,7 +60,8 @@ def train(
     frameworks. Otherwise no generator of a framework is used.
 
     Args:
-        backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet" or "paddle".
+        backend: the framework's import name: "numpy", "torch", "tensorflow", "mxnet", "paddle" or
+            "jax".
         recipe: the hyper-parameters; the book's if not given.
         implementation: "scratch" (the book's functions) or "concise" (the framework's own layers
             and optimiser). Concise layers draw their own masks, so ``rng`` becomes "native".
@@ -87,6 +88,8 @@ def train(
         FileExistsError: ``folder`` already contains a run, and ``resume`` is False.
         FolderInUseError: another process trains into ``folder``.
         ImportError: the framework is not installed, or cannot be loaded into this process.
+        TypeError: the framework has no arrays of the recipe's dtype: JAX needs a setting for
+            float64.
         DataError: the data were not found, or a file is corrupt.
     """
     run_folder = RunFolder(Path(folder)) if folder is not None else None
@@ -130,6 +133,7 @@ def begin_run(
     record, on_divergence = check_record(record), check_on_divergence(on_divergence)
     module = get_backend(backend)
     device = check_device(module, backend, device)
+    module.from_numpy(np.zeros(1, recipe.dtype), device)  # JAX may refuse the dtype: not later
     data = as_dataset(data)
     identity = RunIdentity.here(
         backend,

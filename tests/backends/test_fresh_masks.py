@@ -54,6 +54,9 @@ def draws(name: str, n: int) -> Any:
         return framework.random.uniform([n]).numpy()
     if name == "mxnet":
         return framework.np.random.uniform(size=n).asnumpy()
+    if name == "jax":  # manual_seed(0) came before; the second key is for the mask
+        _, key = framework.random.split(framework.random.key(0))
+        return np.asarray(framework.random.uniform(key, n, np.float32))
     return framework.rand([n], dtype=framework.float32).numpy()
 
 

@@ -22,6 +22,7 @@ LINES = {"d2ldrop_numpy": 200}
 
 # mypy and pyright report an error here if a module lacks a function of ConciseBackend.
 if TYPE_CHECKING:
+    import d2ldrop_jax
     import d2ldrop_mxnet
     import d2ldrop_numpy
     import d2ldrop_paddle
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     _tensorflow: ConciseBackend[Any] = d2ldrop_tensorflow
     _mxnet: ConciseBackend[Any] = d2ldrop_mxnet
     _paddle: ConciseBackend[d2ldrop_paddle.Array] = d2ldrop_paddle
+    _jax: ConciseBackend[d2ldrop_jax.Array] = d2ldrop_jax
 
 
 def modules() -> list[str]:

@@ -206,7 +206,7 @@ def test_numpy_does_not_warn_about_overflow() -> None:
             )
 
 
-@pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow", "mxnet", "paddle"])
+@pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow", "mxnet", "paddle", "jax"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_concise_versions_refuse_what_an_optimiser_cannot_store(name: str, dtype: str) -> None:
     recipe_for(name, Recipe(lr=LARGEST_FLOAT32, dtype=dtype), "concise")

@@ -12,7 +12,7 @@ from d2ldrop.contract import CONCISE
 from d2ldrop.training.outline import check_concise, top_level_names
 
 
-@pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow", "mxnet", "paddle"])
+@pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow", "mxnet", "paddle", "jax"])
 def test_the_backends_of_this_project_have_them(name: str) -> None:
     if name not in backend_names():
         pytest.skip(f"{name} is not registered here")
