@@ -13,6 +13,7 @@ from d2ldrop.conformance.judge import check_close, values_of
 from d2ldrop.conformance.problems import (
     BOUND,
     Module,
+    read_loss,
     read_params,
     send,
     send_noise,
@@ -48,6 +49,24 @@ def check_part(
     dtype = str(step.X.dtype)
     expected = pick(right(step)).astype(dtype)
     check_close(place, found, expected, BOUND[dtype] * scale, hints(step, pick))
+
+
+def check_loss(place: str, backend: Module, logits: Values, y: Values, device: str) -> None:
+    """Compare ``cross_entropy``."""
+    loss = backend.cross_entropy(send(backend, logits, device), send(backend, y, device))
+    n, expected = len(y), reference.cross_entropy(logits, y)
+    causes = {
+        "a sum over the batch": n * expected,
+        "a sum divided by 32": n / 32 * expected,
+        "a sum divided by 256": n / 256 * expected,
+        "a mean over the 10 classes": n / 10 * expected,
+        "a mean over classes and images": expected / 10,
+        "a label that is one too large": reference.cross_entropy(logits, (y + 1) % 10),
+        "a label that is one too small": reference.cross_entropy(logits, (y - 1) % 10),
+    }
+    found, dtype = read_loss(backend, loss, place), str(logits.dtype)
+    bound = BOUND[dtype] * size(expected)
+    check_close(place, found, expected.astype(dtype), bound, causes)
 
 
 def check_gradients(place: str, step: Step, found: Result) -> None:

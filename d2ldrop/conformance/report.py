@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -204,11 +205,14 @@ def _kept(name: str) -> Path:
     return platformdirs.user_cache_path("d2ldrop") / "conformance" / f"{name}.json"
 
 
+_packages = functools.cache(packages_distributions)  # takes a second
+
+
 def _framework_version(name: str) -> str | None:
     try:
         return version(framework(name).package or name)
     except PackageNotFoundError:  # another package, such as tensorflow-cpu, may provide it
-        packages = packages_distributions().get(name)
+        packages = _packages().get(name)
         return version(packages[0]) if packages else None
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import pytest
 
 from d2ldrop.conformance.judge import fail, skip_undeclared, values_of
 from d2ldrop.conformance.masks import (
+    Kept,
     Masks,
     check_agreement,
     check_rate,
@@ -24,14 +26,14 @@ from d2ldrop.conformance.masks import (
 )
 from d2ldrop.conformance.problems import RATES, Module
 from d2ldrop.conformance.test_l3_lockstep import need_concise
-from d2ldrop.conformance.trainings import PLAIN, STEPS, by_the_book, trained
+from d2ldrop.conformance.trainings import FEW_STEPS, PLAIN, by_the_book, trained
 from d2ldrop.core.randomness import nudged
 from d2ldrop.frameworks import Framework
 from d2ldrop.training.short_training import short_weights
 
 CALLS, SIZE = 10, 1_000_000
 """10^7 draws: a rate of 0.2 that is wrong by 0.7 % fails with a probability above 0.999."""
-FLOAT32_STEPS = 6
+FLOAT32_STEPS = 4
 Draw = Callable[[tuple[float, float], int], list[Masks]]
 """Seeds the generator, and returns the masks of some steps; takes the rates and the seed."""
 
@@ -171,7 +173,7 @@ def test_native_training(
     recipe = replace(PLAIN, rng="native", weight_decay=0, max_norm=None)
     place = f"seeding, a training from {implementation} with native masks"
     one, again, other = (
-        trained(name, replace(recipe, seed=seed), device, implementation)["loss"]
+        trained(name, replace(recipe, seed=seed), device, implementation, FEW_STEPS)["loss"]
         for seed in (0, 0, 1)
     )
     if not np.array_equal(one, again):
@@ -181,26 +183,33 @@ def test_native_training(
             f"expected the same losses with the same seed, got {one[step]} and {again[step]} "
             f"in step {step + 1}",
         )
-    quiet = trained(name, replace(recipe, noise="none"), device, implementation)["loss"]
+    still = replace(recipe, noise="none")
+    quiet = trained(name, still, device, implementation, FEW_STEPS)["loss"]
     for losses, what in ((other, "another seed"), (quiet, "no noise")):
         if np.isclose(one, losses, rtol=1e-9).any():
             step = int(np.argmax(np.isclose(one, losses, rtol=1e-9)))
             fail(
                 place,
-                f"expected other losses than with {what} in all {STEPS} steps, "
+                f"expected other losses than with {what} in all {FEW_STEPS} steps, "
                 f"got {one[step]} both times in step {step + 1}",
             )
 
 
 @pytest.mark.place("threads")
 def test_threads(backend: Module, device: str) -> None:
-    """Threads that call the layer at once get masks of their own."""
+    """Threads that call the layer at the same time get masks of their own."""
     backend.manual_seed(1)
+    start = Barrier(4)
+
+    def draw(_: int) -> list[Kept]:
+        start.wait(60)
+        return [kept(backend, 0.5, (5000,), device) for _ in range(3)]
+
     with ThreadPoolExecutor(4) as pool:
-        masks = list(pool.map(lambda _: kept(backend, 0.5, (5000,), device), range(16)))
+        masks = [mask for drawn in pool.map(draw, range(4)) for mask in drawn]
     for number, mask in enumerate(masks):
         for earlier in range(number):
-            place = f"threads, calls {earlier + 1} and {number + 1} of 16 in 4 threads"
+            place = f"threads, masks {earlier + 1} and {number + 1} of 12 from 4 threads"
             check_agreement(place, masks[earlier], mask, 0.5, 0.5)
 
 
