@@ -6,6 +6,11 @@ ratios of pairs, because the speed of a machine drifts. ``d2ldrop bench`` runs t
 - ``driver``: runs one worker per framework; ``measure``: what a worker measures; ``startup``: times
   whole processes.
 - ``timing``: timing in turns, and statistics; ``products``: the matrix products of a training step.
-- ``on_<framework>``: the framework's matrix products, own dropout and usual trainers.
+- ``peers``: the contract of a module with a framework's products, own dropout and usual trainers;
+  ``on_<framework>``: these modules of d2ldrop's own backends.
 - ``machine``: processor, libraries and versions; ``tables`` and ``pictures``: the results.
 """
+
+from d2ldrop.bench.peers import Peers
+
+__all__ = ["Peers"]

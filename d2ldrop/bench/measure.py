@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from d2ldrop.backend import get_backend
+from d2ldrop.backend import Backend, get_backend
 from d2ldrop.bench.machine import machine_of_worker
+from d2ldrop.bench.peers import Peers, get_peers
 from d2ldrop.bench.timing import in_turn, repeats, seconds
 from d2ldrop.core.randomness import initial_weights
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, to_network
+from d2ldrop.frameworks import framework
 from d2ldrop.layer import dropout_layer
 from d2ldrop.processes.jobs import Emit, Job
 from d2ldrop.processes.shared_data import SharedData
@@ -60,11 +61,12 @@ OnProgress = Callable[..., None]
 def measure_training(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
     """Time an epoch of d2ldrop's trainer, of the usual trainers, and of the products alone.
 
+    A framework without peers has neither products nor usual trainers.
     "memory_over_import_bytes" is the peak memory after one epoch minus the peak after the import.
     """
     # One epoch measures memory, one is the warm-up, and the others are timed.
     recipe = replace(Recipe(), num_epochs=job.rounds + 2)
-    peers = _peers(job.backend)
+    peers = get_peers(job.backend)
     before = peak_rss_bytes()
     module, run, data = begin_run(job.backend, recipe, data=job.shared.load())
     epochs = train_epochs(module, run, data)
@@ -73,12 +75,13 @@ def measure_training(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, An
     X = to_network(data.train_images, recipe.dtype)
     y = data.train_labels.astype(np.int64)
     weights = [run.weights[name].copy() for name in ("W1", "W2", "W3")]
-    products = {
-        f"products: {name}": _timed(path)
-        for name, path in peers.product_paths(X, weights, recipe.batch_size).items()
-    }
+    products: dict[str, Callable[[], float]] = {}
+    usual: dict[str, Callable[[], float]] = {}
+    if peers is not None:
+        paths = peers.product_paths(X, weights, recipe.batch_size)
+        products = {f"products: {name}": _timed(path) for name, path in paths.items()}
+        usual = {name: _timed(epoch) for name, epoch in peers.trainers(X, y, recipe).items()}
     ours: dict[str, Callable[[], float]] = {"d2ldrop": lambda: next(epochs).seconds}
-    usual = {name: _timed(epoch) for name, epoch in peers.trainers(X, y, recipe).items()}
     timings = in_turn(
         products | ours | usual,
         job.rounds,
@@ -92,27 +95,37 @@ def measure_training(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, An
 
 
 def measure_layer(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
-    """Time ``dropout_layer`` with shared masks, and the framework's own dropout."""
-    peers, backend = _peers(job.backend), get_backend(job.backend)
+    """Time ``dropout_layer`` with shared masks, and the framework's own dropout.
+
+    Only peers take gradients, so for a framework without them the forward pass alone is timed.
+    """
+    peers, backend = get_peers(job.backend), get_backend(job.backend)
     results = []
-    cases = [(n, p, both) for n in (256, 4096) for p in (0.2, 0.5) for both in (False, True)]
+    directions = (False, True) if peers else (False,)
+    cases = [(n, p, both) for n in (256, 4096) for p in (0.2, 0.5) for both in directions]
     for done, (n, p, both) in enumerate(cases, start=1):
         X = backend.from_numpy(np.random.default_rng(0).random((n, n), dtype=np.float32))
-        ours = partial(_our_dropout, peers, X, p, both, count())
-        own = partial(_own_dropout, peers, X, p, both)
-        timings = in_turn({"d2ldrop": _timed(ours), "own": _timed(own)}, job.rounds)
+        contenders = _layers(peers, backend, X, p, both)
+        timings = in_turn({name: _timed(f) for name, f in contenders.items()}, job.rounds)
         results.append({"n": n, "dropout": p, "backward": both, "timings": timings})
         on_progress(done=done, total=len(cases))
     return {"cases": results}
 
 
-def _our_dropout(peers: Any, X: Any, p: float, backward: bool, steps: Iterator[int]) -> None:
+def _layers(
+    peers: Peers | None, backend: Backend[Any], X: Any, p: float, backward: bool
+) -> dict[str, Callable[[], object]]:
+    """Return the contenders of one case; each waits for its result."""
+    steps = count()
+    if peers is None:  # to_numpy waits, because it returns values
+        return {"d2ldrop": lambda: backend.to_numpy(dropout_layer(X, p, seed=0, step=next(steps)))}
     forward = partial(dropout_layer, seed=0)
-    peers.synchronise((peers.forward_backward if backward else forward)(X, p, step=next(steps)))
-
-
-def _own_dropout(peers: Any, X: Any, p: float, backward: bool) -> None:
-    peers.synchronise((peers.own_forward_backward if backward else peers.own_dropout)(X, p))
+    ours = peers.forward_backward if backward else forward
+    own = peers.own_forward_backward if backward else peers.own_dropout
+    return {
+        "d2ldrop": lambda: peers.synchronise(ours(X, p, step=next(steps))),
+        "own": lambda: peers.synchronise(own(X, p)),
+    }
 
 
 def measure_growth(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]:
@@ -127,7 +140,8 @@ def measure_growth(job: BenchmarkJob, on_progress: OnProgress) -> dict[str, Any]
         ),
         *(("num_hiddens", n, replace(plain, num_hiddens=(n, n))) for n in WIDTHS),
     ]
-    cases = [(dtype, *case) for dtype in ("float32", "float64") for case in varied]
+    dtypes = [d for d in ("float32", "float64") if d in framework(job.backend).dtypes]
+    cases = [(dtype, *case) for dtype in dtypes for case in varied]
     results = []
     for done, (dtype, what, value, recipe) in enumerate(cases, start=1):
         steps = _endless_steps(job.backend, replace(recipe, dtype=dtype), data)
@@ -174,12 +188,6 @@ MEASUREMENTS: dict[str, Callable[[BenchmarkJob, OnProgress], dict[str, Any]]] = 
     "layer": measure_layer,
     "growth": measure_growth,
 }
-
-
-def _peers(backend: str) -> Any:
-    """Import the framework with ``get_backend``, then return the module ``on_<framework>``."""
-    get_backend(backend)
-    return importlib.import_module(f"d2ldrop.bench.on_{backend}")
 
 
 def _timed(function: Callable[[], object]) -> Callable[[], float]:

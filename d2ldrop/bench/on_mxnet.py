@@ -11,7 +11,8 @@ from typing import Any
 import numpy.typing as npt
 
 from d2ldrop.backend import get_backend
-from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.peers import Products
+from d2ldrop.bench.products import batches_of, one_after_another, step_of_products
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.layer import dropout_layer
 
@@ -24,34 +25,45 @@ from mxnet.gluon import nn  # noqa: E402 - as above
 Array = npt.NDArray[Any]
 
 
-def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return the matrix products of an epoch: one function per way of multiplying in MXNet."""
-    images = [
-        mx.nd.array(X[i : i + batch_size], dtype=X.dtype) for i in range(0, len(X), batch_size)
-    ]
+def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Products]:
+    """Return the matrix products of an epoch: by ``dot``, and by layers and their gradients.
+
+    ``dot`` uses OpenBLAS; layers use oneDNN, as the trainer of d2ldrop does. The engine computes
+    in another thread while Python makes the next calls, so each epoch waits once, at its end.
+    """
+    images = [mx.nd.array(x, dtype=x.dtype) for x in batches_of(X, batch_size)]
     Ws = [mx.nd.array(W, dtype=W.dtype) for W in weights]
-    transposed = [W.T.copy() for W in Ws]
+    net = nn.HybridSequential()
+    for W in weights:
+        net.add(nn.Dense(W.shape[1], use_bias=False, in_units=W.shape[0], dtype=W.dtype))
+    net.initialize()
+    net.hybridize(static_alloc=True, static_shape=True)
+    params = list(net.collect_params().values())
+    for param, W in zip(params, weights, strict=True):
+        param.set_data(mx.nd.array(W.T, dtype=W.dtype))
 
     def dot(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
         return mx.nd.dot(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
-    def fully_connected(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
-        """Use oneDNN's product if possible: ``a @ W.T``, where W is outputs × inputs."""
-        if transpose_a:
-            return dot(a, b, transpose_a, transpose_b)
-        index = next(i for i, W in enumerate(Ws) if W is b)
-        W = b if transpose_b else transposed[index]
-        return mx.nd.FullyConnected(a, W, num_hidden=W.shape[0], no_bias=True)
+    def step_of_layers(x: Any) -> None:
+        with autograd.record():
+            z3 = net(x)
+        z3.backward(z3)  # z3 is the gradient of the logits, as in step_of_products
 
-    def epoch(matmul: Callable[..., Any]) -> Callable[[], None]:
-        def run() -> None:
-            for x in images:
-                step_of_products(matmul, x, Ws)
-            mx.nd.waitall()
+    by_dot = one_after_another(lambda x: step_of_products(dot, x, Ws), images)
+    by_layers = one_after_another(step_of_layers, images)
 
-        return run
+    def epoch_of_dot() -> list[Array]:
+        last = by_dot()
+        mx.nd.waitall()
+        return [product.asnumpy() for product in last]
 
-    return {"dot": epoch(dot), "FullyConnected": epoch(fully_connected)}
+    def epoch_of_layers() -> list[Array]:
+        by_layers()
+        mx.nd.waitall()
+        return [param.grad().asnumpy().T for param in reversed(params)]
+
+    return {"dot": epoch_of_dot, "Dense": epoch_of_layers}
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:

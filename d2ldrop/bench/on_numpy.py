@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.peers import Products
+from d2ldrop.bench.products import (
+    batches_of,
+    one_after_another,
+    one_thread_per_core,
+    step_of_products,
+)
 from d2ldrop.core.randomness import dropout_mask
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.layer import dropout_backward, dropout_layer
@@ -16,18 +23,18 @@ from d2ldrop.layer import dropout_backward, dropout_layer
 Array = npt.NDArray[Any]
 
 
-def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return the matrix products of an epoch: one function per way of multiplying in NumPy."""
+def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Products]:
+    """Return the matrix products of an epoch: on all cores, and each batch on one core."""
 
     def dot(a: Array, b: Array, transpose_a: bool, transpose_b: bool) -> Array:
         product: Array = np.dot(a.T if transpose_a else a, b.T if transpose_b else b)
         return product
 
-    def epoch() -> None:
-        for i in range(0, len(X), batch_size):
-            step_of_products(dot, X[i : i + batch_size], weights)
-
-    return {"np.dot": epoch}
+    step, images = partial(step_of_products, dot, weights=weights), batches_of(X, batch_size)
+    return {
+        "np.dot": one_after_another(step, images),
+        "np.dot, one thread per core": one_thread_per_core(step, images),
+    }
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:

@@ -10,23 +10,34 @@ import paddle
 from paddle import nn
 from threadpoolctl import threadpool_limits
 
-from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.peers import Products
+from d2ldrop.bench.products import (
+    batches_of,
+    one_after_another,
+    one_thread_per_core,
+    step_of_products,
+)
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.layer import dropout_layer
 
 Array = npt.NDArray[Any]
 
 
-def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return the matrix products of an epoch: one function per way of multiplying in Paddle."""
-    images = [paddle.to_tensor(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
+def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Products]:
+    """Return the matrix products of an epoch: on all cores, and each batch on one core."""
+    images = [paddle.to_tensor(x) for x in batches_of(X, batch_size)]
     Ws = [paddle.to_tensor(W) for W in weights]
 
-    def epoch() -> None:
-        for x in images:
-            step_of_products(paddle.matmul, x, Ws)
+    def step(x: Any) -> list[Any]:
+        return list(step_of_products(paddle.matmul, x, Ws))
 
-    return {"matmul": epoch}
+    def in_numpy(epoch: Callable[[], list[Any]]) -> Products:
+        return lambda: [product.numpy() for product in epoch()]
+
+    return {
+        "matmul": in_numpy(one_after_another(step, images)),
+        "matmul, one thread per core": in_numpy(one_thread_per_core(step, images)),
+    }
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:

@@ -8,17 +8,20 @@ from typing import Any
 import numpy.typing as npt
 import tensorflow as tf
 
-from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.peers import Products
+from d2ldrop.bench.products import batches_of, one_after_another, step_of_products
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.layer import dropout_layer
 
 Array = npt.NDArray[Any]
 
 
-def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return the matrix products of an epoch: one function per way of multiplying."""
-    images = [tf.constant(X[i : i + batch_size]) for i in range(0, len(X), batch_size)]
+def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Products]:
+    """Return the matrix products of an epoch: one call per batch, and a loop in one call."""
+    images = [tf.constant(x) for x in batches_of(X, batch_size)]
     Ws = [tf.constant(W) for W in weights]
+    whole = len(X) // batch_size
+    stack = tf.constant(X[: whole * batch_size].reshape(whole, batch_size, -1))
 
     def matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
         return tf.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
@@ -26,18 +29,29 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
     def step(x: Any) -> tuple[Any, ...]:
         return step_of_products(matmul, x, Ws)
 
-    def epoch(step: Callable[[Any], tuple[Any, ...]]) -> Callable[[], None]:
-        def run() -> None:
-            *_, (gradient, _, _) = map(step, images)
-            synchronise(gradient)
+    def fold(stack: Any) -> tuple[Any, ...]:
+        zeros = tuple(tf.zeros_like(W) for W in reversed(Ws))
+        last: tuple[Any, ...] = tf.foldl(lambda _, x: step(x), stack, initializer=zeros)
+        return last
+
+    def loop(fold: Callable[[Any], tuple[Any, ...]]) -> Callable[[], tuple[Any, ...]]:
+        def run() -> tuple[Any, ...]:
+            last = fold(stack)
+            return last if len(images) == whole else step(images[-1])
 
         return run
 
-    return {
-        "eager": epoch(step),
-        "tf.function": epoch(tf.function(step)),
-        "XLA": epoch(tf.function(step, jit_compile=True)),
+    paths = {
+        "eager": one_after_another(step, images),
+        "tf.function": one_after_another(tf.function(step), images),
+        "tf.function, loop": loop(tf.function(fold)),
+        "XLA, loop": loop(tf.function(fold, jit_compile=True)),
     }
+    return {name: _in_numpy(path) for name, path in paths.items()}
+
+
+def _in_numpy(epoch: Callable[[], Any]) -> Products:
+    return lambda: [product.numpy() for product in epoch()]
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:

@@ -14,25 +14,34 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.peers import Products
+from d2ldrop.bench.products import (
+    batches_of,
+    one_after_another,
+    one_thread_per_core,
+    step_of_products,
+)
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.layer import dropout_layer
 
 Array = npt.NDArray[Any]
 
 
-def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Callable[[], None]]:
-    """Return the matrix products of an epoch: one function per way of multiplying in PyTorch."""
-    images, Ws = torch.from_numpy(X), [torch.tensor(W) for W in weights]
+def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, Products]:
+    """Return the matrix products of an epoch: on all cores, and each batch on one core."""
+    images = batches_of(torch.from_numpy(X), batch_size)
+    Ws = [torch.tensor(W) for W in weights]
 
     def matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
         return (a.T if transpose_a else a) @ (b.T if transpose_b else b)
 
-    def epoch() -> None:
-        for i in range(0, len(X), batch_size):
-            step_of_products(matmul, images[i : i + batch_size], Ws)
+    def step(x: Any) -> list[Array]:
+        return [product.numpy() for product in step_of_products(matmul, x, Ws)]
 
-    return {"@": epoch}
+    return {
+        "@": one_after_another(step, images),
+        "@, one thread per core": one_thread_per_core(step, images),
+    }
 
 
 def trainers(X: Array, y: Array, recipe: Recipe) -> dict[str, Callable[[], None]]:

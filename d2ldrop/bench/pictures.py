@@ -54,15 +54,16 @@ def _draw_layer(figure: Figure, results: Results) -> None:
     all_axes = figure.subplots(1, 4)
     for axes, (n, both) in zip(all_axes, panels, strict=True):
         for offset, contender in ((-0.2, "d2ldrop"), (0.2, "own")):
-            rates = [
-                statistics.median(n * n / 1e9 / t for t in case["timings"][contender])
-                for row in results.values()
+            rates = {
+                index + offset: statistics.median(n * n / 1e9 / t for t in seconds)
+                for index, row in enumerate(results.values())
                 for case in row["cases"]
                 if (case["n"], case["backward"], case["dropout"]) == (n, both, 0.5)
-            ]
+                and (seconds := case["timings"].get(contender))
+            }
             label = "d2ldrop, shared masks" if contender == "d2ldrop" else "the framework's own"
             colour = OURS if contender == "d2ldrop" else OTHERS
-            axes.bar([i + offset for i in range(len(rates))], rates, 0.4, color=colour, label=label)
+            axes.bar(list(rates), list(rates.values()), 0.4, color=colour, label=label)
         axes.set_xticks(range(len(results)), map(title, results), rotation=60, ha="right")
         axes.set(
             title=f"{n}×{n}, p = 0.5\n{'forward+backward' if both else 'forward'}",

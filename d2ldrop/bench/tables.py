@@ -20,10 +20,10 @@ def measured(summary: dict[str, Any]) -> Results:
     return {name: row for name, row in summary["backends"].items() if "error" not in row}
 
 
-def floor_of(timings: dict[str, list[float]]) -> str:
-    """Return the name of the fastest products: the lower bound."""
+def floor_of(timings: dict[str, list[float]]) -> str | None:
+    """Return the name of the fastest products: the lower bound. It is None without products."""
     paths = [name for name in timings if name.startswith("products: ")]
-    return min(paths, key=lambda name: statistics.median(timings[name]))
+    return min(paths, key=lambda name: statistics.median(timings[name]), default=None)
 
 
 def table(summary: dict[str, Any]) -> FittedTable:
@@ -48,7 +48,35 @@ def remarks(summary: dict[str, Any]) -> list[str]:
             lines.append(f"{title(name)} {machine_line(row['machine'])}")
         if "error" in row:
             lines.append(f"{title(name)} failed: {row['error']}")
+    unknown = MISSING.get(summary["kind"], lambda _: "")
+    for name, row in measured(summary).items():
+        if unknown(row):
+            lines.append(
+                f"{title(name)}: {unknown(row)}. A module in the entry-point group d2ldrop.bench "
+                "adds them; d2ldrop.bench.Peers describes its functions."
+            )
     return lines
+
+
+def _missing_in_training(row: dict[str, Any]) -> str:
+    """Return what the framework's module for benchmarks does not have: "" if it has products."""
+    if floor_of(row["timings"]) is not None:
+        return ""
+    trainers = "" if len(row["timings"]) > 1 else " and no usual trainer"
+    return f"no products{trainers} are known"
+
+
+def _missing_in_layer(row: dict[str, Any]) -> str:
+    """Return what is missing in the timings of the layer: "" if the framework's own is there."""
+    if all("own" in case["timings"] for case in row["cases"]):
+        return ""
+    return "its own dropout and its gradients are not known"
+
+
+MISSING: dict[str, Callable[[dict[str, Any]], str]] = {
+    "train": _missing_in_training,
+    "layer": _missing_in_layer,
+}
 
 
 def _fitted(title: str, texts: Sequence[str], figures: Sequence[str]) -> FittedTable:
@@ -67,14 +95,14 @@ def _train(results: Results) -> FittedTable:
     result = _fitted("Seconds per epoch (float32)", ("backend", "contender"), figures)
     for name, row in results.items():
         timings = row["timings"]
-        floor, ours = timings[floor_of(timings)], timings["d2ldrop"]
+        floor, ours = timings.get(floor_of(timings) or ""), timings["d2ldrop"]
         for contender, values in timings.items():
             usual = not contender.startswith("products: ") and contender != "d2ldrop"
             result.add_row(
                 title(name) if contender == next(iter(timings)) else "",
                 contender,
                 _cell(values),
-                _cell(ratios(values, floor)),
+                _cell(ratios(values, floor)) if floor else "–",
                 _cell(ratios(values, ours)) if usual else "",
             )
         result.add_section()
@@ -89,7 +117,7 @@ def _layer(results: Results) -> FittedTable:
     )
     for name, row in results.items():
         for case in row["cases"]:
-            ours, own = case["timings"]["d2ldrop"], case["timings"]["own"]
+            ours, own = case["timings"]["d2ldrop"], case["timings"].get("own")
             billions = case["n"] ** 2 / 1e9
             result.add_row(
                 title(name) if case is row["cases"][0] else "",
@@ -97,8 +125,8 @@ def _layer(results: Results) -> FittedTable:
                 f"{case['dropout']:g}",
                 "forward+backward" if case["backward"] else "forward",
                 _cell([billions / value for value in ours]),
-                _cell([billions / value for value in own]),
-                _cell(ratios(own, ours)),
+                _cell([billions / value for value in own]) if own else "–",
+                _cell(ratios(own, ours)) if own else "–",
             )
         result.add_section()
     return result
@@ -115,15 +143,15 @@ def _startup(results: Results) -> FittedTable:
 def _growth(results: Results) -> FittedTable:
     figures = ("float", *map(title, results))
     result = _fitted("Microseconds per image", ("",), figures)
-    rows: dict[tuple[str, str], list[str]] = {}
-    for row in results.values():
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for name, row in results.items():
         for case in row["cases"]:
             what = "batch size" if case["what"] == "batch_size" else "hidden width"
             key = f"{what} {case['value']:,}", case["dtype"].removeprefix("float")
-            cells = rows.setdefault(key, [])
-            cells.append(f"{1e6 * statistics.median(case['seconds_per_image']):.1f}")
+            microseconds = 1e6 * statistics.median(case["seconds_per_image"])
+            rows.setdefault(key, {})[name] = f"{microseconds:.1f}"
     for key, cells in rows.items():
-        result.add_row(*key, *cells)
+        result.add_row(*key, *(cells.get(name, "–") for name in results))
     return result
 
 

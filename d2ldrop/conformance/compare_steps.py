@@ -13,6 +13,7 @@ from d2ldrop.conformance.judge import check_close, values_of
 from d2ldrop.conformance.problems import (
     BOUND,
     Module,
+    read_loss,
     read_params,
     send,
     send_noise,
@@ -22,6 +23,8 @@ from d2ldrop.conformance.problems import (
 from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, right, take
 from d2ldrop.core.noise import Noise
 
+MAX_NORM = 0.2
+"""The limit with which ``clip_norms`` is tried."""
 LR_BOUND = 1e-12
 """The largest relative error of the learning rate that an update shows."""
 COMPILED_BOUND = 1e-12
@@ -46,6 +49,24 @@ def check_part(
     dtype = str(step.X.dtype)
     expected = pick(right(step)).astype(dtype)
     check_close(place, found, expected, BOUND[dtype] * scale, hints(step, pick))
+
+
+def check_loss(place: str, backend: Module, logits: Values, y: Values, device: str) -> None:
+    """Compare ``cross_entropy``."""
+    loss = backend.cross_entropy(send(backend, logits, device), send(backend, y, device))
+    n, expected = len(y), reference.cross_entropy(logits, y)
+    causes = {
+        "a sum over the batch": n * expected,
+        "a sum divided by 32": n / 32 * expected,
+        "a sum divided by 256": n / 256 * expected,
+        "a mean over the 10 classes": n / 10 * expected,
+        "a mean over classes and images": expected / 10,
+        "a label that is one too large": reference.cross_entropy(logits, (y + 1) % 10),
+        "a label that is one too small": reference.cross_entropy(logits, (y - 1) % 10),
+    }
+    found, dtype = read_loss(backend, loss, place), str(logits.dtype)
+    bound = BOUND[dtype] * size(expected)
+    check_close(place, found, expected.astype(dtype), bound, causes)
 
 
 def check_gradients(place: str, step: Step, found: Result) -> None:
@@ -106,10 +127,31 @@ def check_result(place: str, step: Step, found: Result) -> None:
         )
 
 
+def max_norm_faults(params: tuple[Values, ...]) -> dict[str, tuple[Values, ...]]:
+    """What known mistakes make of ``clip_norms``."""
+
+    def limited(norm: Callable[[Values], Values]) -> tuple[Values, ...]:
+        return tuple(W / np.maximum(norm(W) / MAX_NORM, 1) if W.ndim == 2 else W for W in params)
+
+    return {
+        "the norm of the rows": reference.clipped(params, MAX_NORM, axis=1),
+        "the norm of the whole W": limited(lambda W: np.sqrt((W**2).sum())),
+        "the sum of the absolute values": limited(lambda W: np.abs(W).sum(axis=0)),
+        "the squared norm": limited(lambda W: (W**2).sum(axis=0)),
+        "a limit in float32": reference.clipped(params, reference.single(MAX_NORM)),
+        "no limit": params,
+    }
+
+
 def check_compiled(
-    place: str, backend: Module, train_steps: Any, steps: list[Step], device: str
+    place: str,
+    backend: Module,
+    train_steps: Any,
+    steps: list[Step],
+    earlier: list[Step],
+    device: str,
 ) -> None:
-    """One call of ``train_steps`` against its steps one by one."""
+    """One call of ``train_steps`` against its steps one by one; ``earlier``: the call before."""
     first = steps[0]
     noise: Noise = tuple(  # type: ignore[assignment]  # mypy: a tuple of two
         sites[0]
@@ -133,7 +175,7 @@ def check_compiled(
     for index, array in enumerate(read_params(backend, params, first, place)):
         pick = lambda given, index=index: given[0][index]  # noqa: E731 - a name for one line
         quantities.append((f"{NAMES[index]} at the end", array, pick))
-    expected, causes = one_by_one(steps), compiled_faults(steps)
+    expected, causes = one_by_one(steps), compiled_faults(steps, earlier)
     for what, found, pick in quantities:
         given = {
             cause: lambda fault=fault, pick=pick: pick(fault())  # type: ignore[misc]  # mypy
@@ -143,7 +185,7 @@ def check_compiled(
         check_close(f"{place}, {what}", found, one, COMPILED_BOUND * size(one), given)
 
 
-def compiled_faults(steps: list[Step]) -> dict[str, Callable[[], Taken]]:
+def compiled_faults(steps: list[Step], earlier: list[Step]) -> dict[str, Callable[[], Taken]]:
     """Known mistakes of compiled steps, and what each would give."""
     first = steps[0]
     early = reference.limited_before if first.max_norm else take
@@ -151,12 +193,20 @@ def compiled_faults(steps: list[Step]) -> dict[str, Callable[[], Taken]]:
         "the first step's mask in every step": lambda: one_by_one(
             [replace(one, noise=first.noise) for one in steps]
         ),
+        "a mask of the call before": lambda: one_by_one(with_noise_of(earlier, steps)),
         "no max-norm": lambda: one_by_one([replace(one, max_norm=None) for one in steps]),
         "max-norm before the update": lambda: one_by_one(steps, early),
         "a learning rate in float32": lambda: one_by_one(
             [replace(one, lr=reference.single(one.lr)) for one in steps]
         ),
     }
+
+
+def with_noise_of(earlier: list[Step], steps: list[Step]) -> list[Step]:
+    """The steps with the noise of an earlier call, if that has as many steps and images."""
+    if [len(one.X) for one in earlier] != [len(one.X) for one in steps]:
+        return steps
+    return [replace(one, noise=old.noise) for one, old in zip(steps, earlier, strict=True)]
 
 
 def one_by_one(steps: list[Step], move: Callable[[Step], Result] = take) -> Taken:

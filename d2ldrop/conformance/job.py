@@ -102,7 +102,7 @@ def run_suite(
         if run.refused:
             raise ValueError(run.refused) from None
         run.die(error.cause)
-    report = assemble(name, list(run.checks.values()), level)
+    report = assemble(name, list(run.checks.values()), level, run.about)
     keep(report)
     return report
 
@@ -113,6 +113,7 @@ class Run:
     def __init__(self, on_event: Callable[[dict[str, Any]], None]) -> None:
         self.checks: dict[str, Check] = {}
         self.refused = ""
+        self.about: dict[str, Any] | None = None
         self._current: str | None = None
         self._on_event = on_event
 
@@ -122,6 +123,7 @@ class Run:
         kind = values.pop("event")
         if kind == "checks":
             self.checks = {one["id"]: Check(**one) for one in values["checks"]}
+            self.about = values["about"]
         elif kind == "check":
             self._current = values["id"]
         elif kind == "result":

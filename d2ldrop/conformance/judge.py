@@ -14,7 +14,7 @@ Hints: TypeAlias = Mapping[str, Values | Callable[[], Values]]
 """A known fault in words, such as "a scale computed in float32", and the values that it gives."""
 
 
-class WrongError(pytest.fail.Exception):
+class WrongError(pytest.fail.Exception):  # type: ignore[name-defined,misc]  # set at run time
     """The backend is wrong. The message starts with the place of the fault."""
 
     def __init__(self, place: str, message: str) -> None:
@@ -97,6 +97,19 @@ def check_close(
 def check_equal(place: str, found: Any, expected: Any, hints: Hints | None = None) -> None:
     """Fail unless ``found`` equals ``expected`` bit for bit, dtype and shape included."""
     check_close(place, found, expected, 0, hints)
+
+
+def check_raises(place: str, call: Callable[[], Any], kind: type[Exception], message: str) -> None:
+    """Fail unless ``call`` raises ``kind`` with a message that starts with ``message``."""
+    try:
+        found = call()
+    except Exception as error:  # noqa: BLE001 - any exception is judged
+        if type(error) is not kind or not str(error).startswith(message):
+            got = f"{type(error).__name__}: {error}"
+            fail(place, f"expected {kind.__name__}: {message}…, got {got}")
+        return
+    shape = f" of shape {tuple(found.shape)}" if hasattr(found, "shape") else ""
+    fail(place, f"expected {kind.__name__}: {message}…, got a result{shape}")
 
 
 def ulps(expected: Values, n: float) -> Values:

@@ -15,7 +15,7 @@ from d2ldrop.core.recipe import NUM_INPUTS, NUM_OUTPUTS
 
 FALSE_ALARM = 1e-9
 """The largest probability that one test of a correct backend fails."""
-IMAGES = 3000
+IMAGES = 2000
 Kept = npt.NDArray[np.bool_]
 OPEN = (
     np.zeros((NUM_INPUTS, NUM_OUTPUTS)),

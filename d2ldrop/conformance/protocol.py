@@ -6,13 +6,16 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from d2ldrop.contract import CONCISE, Backend, ConciseBackend
+from d2ldrop.contract import CONCISE, Backend, ConciseBackend, Tracer, TrainSteps
 
 
-def signatures() -> dict[str, inspect.Signature]:
-    """The functions of the protocols ``Backend`` and ``ConciseBackend``, without ``self``."""
+def signatures(*protocols: type) -> dict[str, inspect.Signature]:
+    """The functions of some protocols, without ``self``; by default those of a backend's module."""
+    members = [
+        member for one in protocols or (Backend, ConciseBackend) for member in vars(one).items()
+    ]
     found = {}
-    for name, member in [*vars(Backend).items(), *vars(ConciseBackend).items()]:
+    for name, member in members:
         if inspect.isfunction(member) and not name.startswith("_"):
             signature = inspect.signature(member)
             parameters = [p for p in signature.parameters.values() if p.name != "self"]
@@ -34,10 +37,19 @@ def missing_functions(module: Any, *, concise: bool) -> list[str]:
     ]
 
 
-def wrong_signatures(module: Any) -> list[str]:
+def compiled_signatures() -> dict[str, inspect.Signature]:
+    """The functions of a module in the group ``d2ldrop.compiled``; each is optional."""
+    (train_steps,) = (
+        signature.replace(parameters=list(signature.parameters.values())[1:])
+        for signature in [inspect.signature(TrainSteps.__call__)]
+    )
+    return {"train_steps": train_steps, **signatures(Tracer)}
+
+
+def wrong_signatures(module: Any, protocol: dict[str, inspect.Signature]) -> list[str]:
     """The functions that cannot be called as the protocol says: what is expected, and what is."""
     faults = []
-    for name, expected in signatures().items():
+    for name, expected in protocol.items():
         function = getattr(module, name, None)
         found = _signature(function)
         if found is not None and not all(_takes(found, *call) for call in _calls(expected)):

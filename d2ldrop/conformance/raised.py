@@ -47,7 +47,10 @@ def described(error: BaseException, trace: TracebackType | None, name: str) -> t
 
 
 def _first_lines(error: BaseException, most: int = 400) -> str:
-    text = " ".join(str(error).split()) or "no message"
+    try:
+        text = " ".join(str(error).split()) or "no message"
+    except Exception:  # noqa: BLE001 - the exception's own __str__ may be wrong, too
+        text = "its message cannot be read"
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

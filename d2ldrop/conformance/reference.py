@@ -245,6 +245,9 @@ FAULTS: Mapping[str, Callable[[Step], Result]] = {
     "noise at the first site only": lambda s: with_noise(s, s.noise[0], LayerNoise()),
     "noise at the second site only": lambda s: with_noise(s, LayerNoise(), s.noise[1]),
     "the noise of the two sites exchanged": lambda s: with_noise(s, s.noise[1], s.noise[0]),
+    "the first site's mask at both sites": (
+        lambda s: with_noise(s, s.noise[0], s.noise[1]._replace(mask=s.noise[0].mask))
+    ),
     "the first site's noise at both sites": lambda s: with_noise(s, s.noise[0], s.noise[0]),
     "the second site's noise at both sites": lambda s: with_noise(s, s.noise[1], s.noise[1]),
     "a derivative of ReLU of 1/2 at 0": lambda s: take(s, gradients_of(s, ties=0.5)),
@@ -255,9 +258,9 @@ FAULTS: Mapping[str, Callable[[Step], Result]] = {
     "a mean over classes and images": lambda s: divided(s, 10 * len(s.y)),
     "a sum divided by 32, not by the images of this batch": lambda s: divided(s, 32),
     "a sum divided by 256, not by the images of this batch": lambda s: divided(s, 256),
-    "labels that are one too large": lambda s: take(replace(s, y=(s.y + 1) % 10)),
-    "labels that are one too small": lambda s: take(replace(s, y=(s.y - 1) % 10)),
-    "loss and logits of after the update": after,
+    "a label that is one too large": lambda s: take(replace(s, y=(s.y + 1) % 10)),
+    "a label that is one too small": lambda s: take(replace(s, y=(s.y - 1) % 10)),
+    "an answer of after the update": after,
     "a learning rate in float32": lambda s: take(replace(s, lr=single(s.lr))),
     "a step uphill": lambda s: take(replace(s, lr=-s.lr)),
     "a weight decay in float32": lambda s: take(replace(s, weight_decay=single(s.weight_decay))),

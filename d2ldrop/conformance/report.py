@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -86,23 +87,31 @@ def declared(name: str) -> dict[str, Any]:
     }
 
 
-def assemble(name: str, checks: Sequence[Check], level: str) -> dict[str, Any]:
-    """The report of a run up to ``level``, as JSON values."""
+def facts_about(name: str) -> dict[str, Any]:
+    """Versions, machine and capabilities, as JSON values."""
+    return {**versions(name), "machine": machine(), "declared": declared(name)}
+
+
+def assemble(
+    name: str, checks: Sequence[Check], level: str, about: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The report of a run up to ``level``, as JSON values.
+
+    ``about`` is what ``facts_about`` gives in the process of the run; None: this is the process.
+    """
     levels = []
-    for key, about in LEVELS.items():
+    for key, what in LEVELS.items():
         mine = [check for check in checks if check.level == key]
         if mine:
             seconds = sum(check.seconds for check in mine)
             rows = [asdict(check) for check in mine]
-            levels.append({"level": key, "title": about, "seconds": seconds, "checks": rows})
+            levels.append({"level": key, "title": what, "seconds": seconds, "checks": rows})
     failed = any(check.outcome == "failed" for check in checks)
     return {
         "backend": name,
         "framework": title(name),
-        **versions(name),
+        **(about or facts_about(name)),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "declared": declared(name),
         "level": level,
         "passed": bool(checks) and not failed,
         "levels": levels,
@@ -196,11 +205,14 @@ def _kept(name: str) -> Path:
     return platformdirs.user_cache_path("d2ldrop") / "conformance" / f"{name}.json"
 
 
+_packages = functools.cache(packages_distributions)  # takes a second
+
+
 def _framework_version(name: str) -> str | None:
     try:
         return version(framework(name).package or name)
     except PackageNotFoundError:  # another package, such as tensorflow-cpu, may provide it
-        packages = packages_distributions().get(name)
+        packages = _packages().get(name)
         return version(packages[0]) if packages else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from d2ldrop.conformance.expected import check_keys, read_expected, reason_for
 from d2ldrop.conformance.judge import WrongError
 from d2ldrop.conformance.plugin import FOLDER, LEVELS, PACKAGE, SESSION
 from d2ldrop.conformance.raised import described
-from d2ldrop.conformance.report import Check, assemble, lines
+from d2ldrop.conformance.report import Check, assemble, facts_about, lines
 from d2ldrop.core.files import write_json
 from d2ldrop.frameworks import framework
 
@@ -32,15 +33,18 @@ def begin(config: pytest.Config, emit: Emit | None = None) -> Session:
         pytest.UsageError: the backend is unknown, its framework is not installed, or the file of
             expected failures is wrong.
     """
-    name = config.getoption("--d2ldrop-backend")
+    name = str(config.getoption("--d2ldrop-backend"))
     file = config.getoption("--d2ldrop-expected-failures")
+    with warnings.catch_warnings():  # a faulty entry of any package; L0.facts judges this one's
+        warnings.simplefilter("ignore")
+        facts = framework(name)
     try:
         check_name(name)
         expected = read_expected(Path(file)) if file else {}
     except (ValueError, OSError, ModuleNotFoundError) as error:
         raise pytest.UsageError(str(error)) from None
     if name not in sys.modules:
-        for variable, value in framework(name).environment.items():
+        for variable, value in facts.environment.items():
             os.environ.setdefault(variable, value)
     config.addinivalue_line("markers", "place(name): the place that a check of d2ldrop judges")
     config.addinivalue_line("markers", "essential: a check without which no other makes sense")
@@ -72,7 +76,7 @@ class Session:
         self, config: pytest.Config, name: str, expected: dict[str, str], emit: Emit
     ) -> None:
         self._config, self._name, self._expected, self._emit = config, name, expected, emit
-        self._highest = config.getoption("--d2ldrop-level")
+        self._highest = str(config.getoption("--d2ldrop-level"))
         self._failed: str | None = None
         self._hopeless = False
         self._checks: dict[str, Check] = {}
@@ -90,7 +94,7 @@ class Session:
         """Keep the wanted levels, in their order."""
         mine = [item for item in items if level_of(item)]
         if self._expected and config.args == [PACKAGE]:
-            file = Path(config.getoption("--d2ldrop-expected-failures"))
+            file = Path(str(config.getoption("--d2ldrop-expected-failures")))
             try:
                 check_keys(file, self._expected, [check_of(item).id for item in mine])
             except ValueError as error:
@@ -105,7 +109,8 @@ class Session:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Say which checks will run."""
         checks = [check_of(item) for item in session.items if level_of(item)]
-        self._emit("checks", checks=[asdict(check) for check in checks])
+        about = facts_about(self._name)
+        self._emit("checks", checks=[asdict(check) for check in checks], about=about)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Do not run a level after a bad one."""
@@ -121,9 +126,13 @@ class Session:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Make one sentence of a failure, and say what is expected to fail."""
-        report: Any = yield
-        if not level_of(item):
-            return report
+        report = yield
+        if level_of(item):
+            self._judge(item, call, report)
+        return report
+
+    def _judge(self, item: pytest.Item, call: pytest.CallInfo[None], report: Any) -> None:
+        """Say in the report of one phase (setup, call, teardown) what it means for the check."""
         check = check_of(item)
         if report.failed:
             check.place, check.message = self._failure(call)
@@ -137,7 +146,6 @@ class Session:
             self._failed = min(check.level, self._failed or LEVELS[-1])
             self._hopeless |= item.get_closest_marker("essential") is not None
         report.d2ldrop = asdict(check)  # a process of xdist sends it to the first one
-        return report
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Add a report of one phase (setup, call, teardown) to what is known about its check."""

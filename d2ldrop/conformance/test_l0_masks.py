@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from d2ldrop.backend import get_compiled
 from d2ldrop.conformance.arrays import MEMORY, read, shared_layer
-from d2ldrop.conformance.judge import check_equal, fail, values_of
-from d2ldrop.conformance.protocol import missing_functions, wrong_signatures
+from d2ldrop.conformance.judge import check_equal, fail, skip_undeclared, values_of
+from d2ldrop.conformance.protocol import (
+    compiled_signatures,
+    missing_functions,
+    signatures,
+    wrong_signatures,
+)
 from d2ldrop.contract import CONCISE
 from d2ldrop.core.fast_masks import dropout_mask
 from d2ldrop.core.noise import NO_NOISE
@@ -32,8 +38,25 @@ def test_functions(backend: Any, facts: Framework) -> None:
 @pytest.mark.essential
 def test_signatures(backend: Any) -> None:
     """Each function can be called as the protocol says, by position and by name."""
-    if faults := wrong_signatures(backend):
+    if faults := wrong_signatures(backend, signatures()):
         fail("contract, signatures", "; ".join(faults))
+
+
+def test_compiled_functions(name: str) -> None:
+    """A module in the group d2ldrop.compiled has functions of its protocols."""
+    try:
+        module = get_compiled(name)
+    except Exception as error:  # noqa: BLE001 - whatever the module raises is its own fault
+        fail("contract, compiled functions", f"{type(error).__name__}: {error}")
+    if module is None:
+        skip_undeclared("compiled functions (no module in the group d2ldrop.compiled)")
+    if faults := wrong_signatures(module, compiled_signatures()):
+        fail("contract, compiled functions", "; ".join(faults))
+    tracer = [one for one in ("is_traced", "traced_layer") if hasattr(module, one)]
+    if len(tracer) == 1:
+        fail("contract, compiled functions", f"is_traced needs traced_layer, got only {tracer[0]}")
+    if not tracer and not hasattr(module, "train_steps"):
+        fail("contract, compiled functions", "expected train_steps or traced_layer, got neither")
 
 
 def test_facts(name: str, facts: Framework) -> None:

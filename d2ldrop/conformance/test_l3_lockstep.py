@@ -35,19 +35,21 @@ def test_training(backend: Module, name: str, device: str, what: str) -> None:
 
 
 def check_lockstep(place: str, training: Training, name: str, device: str) -> None:
-    """Fail if two of three seeds are out of lockstep."""
-    sentences = []
+    """Fail if two of three seeds are out of lockstep. Two that agree need no third."""
+    sentences, tried = [], 0
     for seed in SEEDS:
-        recipe = training.of_seed(seed)
-        found = trained(name, recipe, device, training.implementation)
-        difference = expected(recipe).first_difference(found)
+        if abs(tried - 2 * len(sentences)) == 2:
+            break
+        recipe, tried = training.of_seed(seed), tried + 1
+        found = trained(name, recipe, device, training.implementation, training.steps)
+        difference = expected(recipe, training.steps).first_difference(found)
         if difference is not None:
             sentences.append(f"seed {seed} {difference.sentence}")
     if len(sentences) >= 2:
         fail(
             place,
-            f"expected at most one of the seeds {SEEDS[0]} to {SEEDS[-1]} out of lockstep with "
-            f"the textbook's training, got {len(sentences)}: {'; '.join(sentences)}",
+            f"expected the textbook's training with at least two of the seeds {SEEDS}, "
+            f"got another one: {'; '.join(sentences)}",
         )
 
 

@@ -22,17 +22,20 @@ from d2ldrop.training.short_training import short_data, short_recipe, short_weig
 from d2ldrop.training.step_noise import draw_noise, drop_pixels
 from d2ldrop.training.steps import take_steps
 
-STEPS = 12
-"""Four epochs of 80 images: two batches of 32, then one of 16."""
+STEPS = 8
+"""An epoch has 80 images: two batches of 32, then one of 16. Two steps are of the third epoch."""
+FEW_STEPS = 4
+"""The last one is of the second epoch."""
 NUDGES = 3
 SEEDS = (0, 1, 2)
 
 
 class Training(NamedTuple):
-    """A training to compare; ``seed`` of the recipe is replaced."""
+    """A training to compare; its seed is replaced."""
 
     recipe: Recipe
     implementation: str = "scratch"
+    steps: int = STEPS
 
     def of_seed(self, seed: int) -> Recipe:
         """The recipe with another seed."""
@@ -119,12 +122,12 @@ def steps_of(recipe: Recipe, epoch: int) -> list[Step]:
 PLAIN = short_recipe(0, "scratch")
 TRAININGS = {
     "dropout": Training(PLAIN),
-    "a schedule": Training(replace(PLAIN, schedule="linear:4", input_dropout=0.2)),
+    "a schedule": Training(replace(PLAIN, schedule="linear:3", input_dropout=0.2)),
     "widths 12 and 9": Training(replace(PLAIN, num_hiddens=(12, 9))),
     "dropconnect": Training(replace(PLAIN, noise="dropconnect")),
 }
 QUIET = short_recipe(0, "concise")
 CONCISE = {
-    "widths 16 and 16": Training(QUIET, "concise"),
-    "widths 12 and 9": Training(replace(QUIET, num_hiddens=(12, 9)), "concise"),
+    "widths 16 and 16": Training(QUIET, "concise", FEW_STEPS),
+    "widths 12 and 9": Training(replace(QUIET, num_hiddens=(12, 9)), "concise", FEW_STEPS),
 }

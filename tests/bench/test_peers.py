@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
 import pytest
 
 from d2ldrop.backend import Backend
+from d2ldrop.bench.peers import get_peers
+from d2ldrop.bench.products import step_of_products
 from d2ldrop.core.randomness import dropout_mask, initial_weights
 from d2ldrop.core.recipe import Recipe
 
@@ -16,6 +20,10 @@ Module = Backend[Any]
 
 def peers_of(backend_name: str) -> Any:
     return __import__(f"d2ldrop.bench.on_{backend_name}", fromlist=["trainers"])
+
+
+def np_matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
+    return (a.T if transpose_a else a) @ (b.T if transpose_b else b)
 
 
 @pytest.mark.parametrize("backward", [False, True])
@@ -41,15 +49,48 @@ def test_d2ldrop_applies_the_mask_of_the_shared_stream(backend: Module, backend_
 
 
 @pytest.mark.filterwarnings("ignore")  # the trainers of MXNet and Paddle warn
-def test_every_path_and_every_trainer_runs(backend: Module, backend_name: str) -> None:
-    peers, recipe = peers_of(backend_name), Recipe(num_hiddens=(16, 12), batch_size=100)
+def test_every_path_computes_the_products_and_every_trainer_runs(
+    backend: Module, backend_name: str
+) -> None:
+    peers, recipe = peers_of(backend_name), Recipe(num_hiddens=(16, 12), batch_size=128)
     weights = initial_weights(0, recipe.sizes, "float32")
+    Ws = [weights[name] for name in ("W1", "W2", "W3")]
     rng = np.random.default_rng(0)
     X, y = rng.random((300, 784), np.float32), rng.integers(0, 10, 300)
-    paths = peers.product_paths(X, [weights[name] for name in ("W1", "W2", "W3")], 100)
+    for size in (128, 150):  # the last batch is smaller, and is not
+        paths = peers.product_paths(X, Ws, size)
+        assert paths
+        expected = step_of_products(np_matmul, X[-(300 % size or size) :], Ws)
+        for path in paths.values():
+            for found, product in zip(path(), expected, strict=True):
+                np.testing.assert_allclose(found, product, rtol=1e-4, atol=1e-6 * product.max())
     # Lightning changes warning filters and loggers, so only a worker process may run it.
     trainers = {k: v for k, v in peers.trainers(X, y, recipe).items() if k != "Lightning"}
-    assert paths
     assert bool(trainers) == (backend_name != "numpy")
-    for run in (*paths.values(), *trainers.values()):
+    for run in trainers.values():
         run()
+
+
+@pytest.mark.only("jax")
+def test_the_compiler_of_jax_omits_no_product(backend: Module) -> None:
+    import jax
+
+    sizes = (8, 784), (784, 16), (16, 12), (12, 10)
+    x, *Ws = (np.ones(size, np.float32) for size in sizes)
+    compiled = jax.jit(partial(step_of_products, np_matmul)).lower(x, weights=Ws).compile()
+    # Three products per layer, two in the first; 2 n a b operations each.
+    assert compiled.cost_analysis()["flops"] == 2 * 8 * (2 * 784 * 16 + 3 * 16 * 12 + 3 * 12 * 10)
+
+
+@pytest.mark.only("numpy")
+def test_a_framework_without_a_module_has_no_peers_and_a_module_has_all_functions(
+    backend: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert get_peers("numpy") is peers_of("numpy")
+    monkeypatch.setattr("d2ldrop.bench.peers.modules_of", lambda _: {})
+    assert get_peers("numpy") is None
+    entry = EntryPoint("numpy", "d2ldrop.bench.products", "d2ldrop.bench")
+    monkeypatch.setattr("d2ldrop.bench.peers.modules_of", lambda _: {"numpy": entry})
+    missing = "product_paths, trainers, own_dropout, own_forward_backward, forward_backward, sync"
+    with pytest.raises(TypeError, match=f"the module d2ldrop.bench.products, .* lacks {missing}"):
+        get_peers("numpy")

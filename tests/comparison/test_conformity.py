@@ -11,7 +11,9 @@ import pytest
 from d2ldrop import Recipe, compare_backends
 from d2ldrop.comparison import conformity
 from d2ldrop.comparison.conformity import Conformity, NotConformingError, is_third_partys
+from d2ldrop.conformance.report import Check, assemble, keep, state
 from d2ldrop.processes.options import WorkerOptions
+from d2ldrop.version import __version__
 from tests.comparison.test_runner import compare
 from tests.fakes import install
 
@@ -78,6 +80,19 @@ def test_the_check_needs_packages_before_any_work(
     with pytest.raises(ModuleNotFoundError, match=r'pip install "d2ldrop\[conformance\]"'):
         compare_backends(["numpy"], Recipe(), data="stand-in", out=tmp_path, check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pass_at_a_lower_level_does_not_replace_one_at_a_higher_level() -> None:
+    check = Check("L1.given_mask", "L1", "layer forward", "passed")
+    for level, found in [("L1", "L1"), ("L4", ""), ("L2", "")]:
+        keep(assemble("numpy", [check], level))
+        reach = f" up to {found}" if found else ""
+        assert state("numpy") == f"passed{reach} at version {__version__}"
+    failed = Check("L1.given_mask", "L1", "layer forward", "failed", MESSAGE)
+    keep(assemble("numpy", [failed], "L2"))
+    assert state("numpy") == f"failed at version {__version__}"
+    keep(assemble("numpy", [check], "L2"))
+    assert state("numpy") == f"passed up to L2 at version {__version__}"
 
 
 @pytest.mark.slow

@@ -179,12 +179,55 @@ def test_expected_failures_are_strict(reports: dict[str, str], case: str) -> Non
     assert EXPECTED[case][1] in reports[case]
 
 
-def judge(name: str, *options: str, env: dict[str, str] | None = None) -> Any:
-    """Run the command; the user's cache is that of the test."""
+def run(*command: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> Any:
+    """Run a module of Python; the user's cache is that of the test."""
     return subprocess.run(
-        [sys.executable, "-m", "d2ldrop", "conformance", name, "--quiet", *options],
-        env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", *command],
+        env={**os.environ, **(env or {})}, cwd=cwd, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def judge(
+    name: str, *options: str, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> Any:
+    """Run the command."""
+    return run("d2ldrop", "conformance", name, "--quiet", *options, env=env, cwd=cwd)
+
+
+def test_the_checks_run_singly_in_pytest(fakes: dict[str, str], tmp_path: Path) -> None:
+    """The user's filters of warnings are no failures of the backend."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    suite = ("pytest", "--pyargs", PACKAGE, "-p", "no:cacheprovider", "-p", "no:xdist")
+    name, report = ("--d2ldrop-backend", "raising"), tmp_path / "report.json"
+    out = run(
+        *suite, *name, "--d2ldrop-json", str(report), "-k", "L1 and given_mask and 0.1",
+        env=fakes, cwd=tmp_path,
+    )  # fmt: skip
+    assert out.returncode == 1
+    assert "2 passed" not in out.stdout
+    assert "float64 is not my kind (fake_raising.py:7)" in out.stdout
+    assert "raising (fakes 1.2, d2ldrop" in out.stdout
+    assert "Traceback" not in out.stdout
+    (level,) = json.loads(report.read_text())["levels"]
+    assert {check["id"]: check["outcome"] for check in level["checks"]} == {
+        "L1.given_mask[0.1-float16]": "skipped",
+        "L1.given_mask[0.1-bfloat16]": "skipped",
+        "L1.given_mask[0.1-float32]": "passed",
+        "L1.given_mask[0.1-float64]": "failed",
+    }
+
+
+@pytest.mark.parametrize("asked", [["--pyargs", PACKAGE], ["--pyargs", f"{PACKAGE}.test_l1_layer"]])
+def test_the_suite_needs_a_backend(asked: list[str], tmp_path: Path) -> None:
+    out = run("pytest", *asked, "-p", "no:xdist", cwd=tmp_path)
+    assert out.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {PACKAGE} needs the name of a backend: pytest --pyargs" in out.stderr
+
+
+def test_without_a_backend_nothing_of_the_suite_is_collected(tmp_path: Path) -> None:
+    options = ("--pyargs", "d2ldrop", "--collect-only", "-q", "-p", "no:xdist")
+    out = run("pytest", *options, cwd=tmp_path)
+    assert out.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, out.stdout
 
 
 @pytest.mark.parametrize(
@@ -256,24 +299,26 @@ def test_bad_arguments_are_refused(arguments: list[str], message: str) -> None:
     assert message in result.output
 
 
-def test_a_result_is_written_and_kept(
-    fakes: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_is_written_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (last_result("numpy"), state("numpy")) == (None, "not run")
     file = tmp_path / "folder" / "numpy.json"
-    out = judge("numpy", "--level", "L0", "--json", str(file))
+    # The user's own tests and settings of pytest do not matter.
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "conftest.py").write_text("raise SystemExit(5)\n")
+    own = {"PYTEST_ADDOPTS": "--no-such-option", "PYTEST_PLUGINS": "no_such_plugin"}
+    out = judge("numpy", "--level", "L0", "--json", str(file), env=own, cwd=tmp_path)
     assert out.returncode == 0, out.stdout
     report = json.loads(file.read_text())
     assert (report["backend"], report["passed"], report["level"]) == ("numpy", True, "L0")
     assert report["d2ldrop_version"] == report["distribution_version"] == __version__
     assert report["declared"]["dtypes"] == ["float16", "bfloat16", "float32", "float64"]
     (level,) = report["levels"]
-    assert {check["outcome"] for check in level["checks"]} == {"passed"}
+    assert {check["outcome"] for check in level["checks"]} == {"passed", "skipped"}
     assert {"id", "level", "place", "outcome", "message", "seconds"} == level["checks"][0].keys()
     kept = last_result("numpy")
     assert kept is not None
     assert kept["levels"] == report["levels"]
-    assert state("numpy") == f"passed up to L0 at {__version__}"
+    assert state("numpy") == f"passed up to L0 at version {__version__}"
     monkeypatch.setattr("d2ldrop.conformance.report.__version__", "0.0")
     assert state("numpy") == "not run"  # another version of d2ldrop
 

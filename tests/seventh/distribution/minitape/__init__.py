@@ -46,7 +46,7 @@ class Array:
         if self.values.dtype == np.float64 and not FLOAT64:
             self.values = self.values.astype(np.float32)
         self.sources = [(source, pull) for source, pull in sources if source.trainable]
-        self.trainable = trainable or bool(self.sources)
+        self.trainable: bool = trainable or bool(self.sources)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -112,7 +112,8 @@ def _sum_to(grad: Values, source: Values) -> Values:
     added = grad.ndim - source.ndim
     grad = np.sum(grad, axis=tuple(range(added)))
     stretched = tuple(i for i, size in enumerate(source.shape) if size == 1)
-    return np.sum(grad, axis=stretched, keepdims=True)
+    summed: Values = np.sum(grad, axis=stretched, keepdims=True)
+    return summed
 
 
 def relu(X: Array) -> Array:
