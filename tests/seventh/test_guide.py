@@ -56,5 +56,6 @@ def test_the_checks_that_it_names_exist() -> None:
     assert len(named) > 5
     suite = ROOT / "d2ldrop" / "conformance"
     for level, name in named:
-        (module,) = suite.glob(f"test_{level.lower()}_*.py")
-        assert f"\ndef test_{name}(" in module.read_text(encoding="utf-8"), (level, name)
+        modules = suite.glob(f"test_{level.lower()}_*.py")
+        sources = [module.read_text(encoding="utf-8") for module in modules]
+        assert any(f"\ndef test_{name}(" in source for source in sources), (level, name)
