@@ -77,7 +77,7 @@ def test_the_compiler_of_jax_omits_no_product(backend: Module) -> None:
 
     sizes = (8, 784), (784, 16), (16, 12), (12, 10)
     x, *Ws = (np.ones(size, np.float32) for size in sizes)
-    compiled = jax.jit(partial(step_of_products, np_matmul)).lower(x, weights=Ws).compile()
+    compiled: Any = jax.jit(partial(step_of_products, np_matmul)).lower(x, weights=Ws).compile()
     # Three products per layer, two in the first; 2 n a b operations each.
     assert compiled.cost_analysis()["flops"] == 2 * 8 * (2 * 784 * 16 + 3 * 16 * 12 + 3 * 12 * 10)
 
