@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from d2ldrop.backend import Backend
 from d2ldrop.bench.peers import get_peers
-from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.products import one_thread_per_core, step_of_products
 from d2ldrop.core.randomness import dropout_mask, initial_weights
 from d2ldrop.core.recipe import Recipe
 
@@ -69,6 +70,16 @@ def test_every_path_computes_the_products_and_every_trainer_runs(
     assert bool(trainers) == (backend_name != "numpy")
     for run in trainers.values():
         run()
+
+
+@pytest.mark.only("torch", "paddle")
+def test_each_thread_of_the_products_multiplies_on_one_core(backend: Module) -> None:
+    def cores(_: int) -> int:
+        return max(library["num_threads"] for library in threadpool_info())
+
+    with threadpool_limits(3):
+        assert one_thread_per_core(cores, [0, 1, 2])() == 1
+        assert cores(0) == 3
 
 
 @pytest.mark.only("jax")
