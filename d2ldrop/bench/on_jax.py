@@ -47,6 +47,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
     def one_call_per_batch() -> list[Array]:
         """Wait once: JAX computes in other threads while Python makes the next calls."""
         smallest = []
+        last: Any = ()
         for x in images:
             last = step(x, Ws)
             smallest.append(last[0])  # to keep all gradients would take 200 MB

@@ -35,7 +35,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
     Ws = [mx.nd.array(W, dtype=W.dtype) for W in weights]
     net = nn.HybridSequential()
     for W in weights:
-        net.add(nn.Dense(W.shape[1], use_bias=False, in_units=W.shape[0], dtype=W.dtype))
+        net.add(nn.Dense(W.shape[1], use_bias=False, in_units=W.shape[0], dtype=str(W.dtype)))
     net.initialize()
     net.hybridize(static_alloc=True, static_shape=True)
     params = list(net.collect_params().values())

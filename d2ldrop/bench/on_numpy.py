@@ -33,7 +33,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
     step, images = partial(step_of_products, dot, weights=weights), batches_of(X, batch_size)
     return {
         "np.dot": one_after_another(step, images),
-        "np.dot, one thread per core": one_thread_per_core(step, images),
+        "np.dot, threads": one_thread_per_core(step, images),
     }
 
 

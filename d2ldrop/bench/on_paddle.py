@@ -36,7 +36,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
     return {
         "matmul": in_numpy(one_after_another(step, images)),
-        "matmul, one thread per core": in_numpy(one_thread_per_core(step, images)),
+        "matmul, threads": in_numpy(one_thread_per_core(step, images)),
     }
 
 

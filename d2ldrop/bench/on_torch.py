@@ -40,7 +40,7 @@ def product_paths(X: Array, weights: list[Array], batch_size: int) -> dict[str, 
 
     return {
         "@": one_after_another(step, images),
-        "@, one thread per core": one_thread_per_core(step, images),
+        "@, threads": one_thread_per_core(step, images),
     }
 
 

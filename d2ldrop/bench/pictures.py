@@ -27,7 +27,8 @@ def draw(summary: dict[str, Any]) -> None:
     results = measured(summary)
     if not results:
         return
-    figure = Figure(figsize=(13, 5.5), layout="constrained")
+    width = max(13, 2.2 * len(results))  # room for the panels of many frameworks
+    figure = Figure(figsize=(width, 5.5), layout="constrained")
     PICTURES[summary["kind"]](figure, results)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
@@ -43,34 +44,43 @@ def _draw_bars(figure: Figure, results: Results) -> None:
             low, middle, high = spread(values)
             colour = OURS if contender == "d2ldrop" else OTHERS
             axes.bar(index, middle, yerr=[[middle - low], [high - middle]], color=colour, capsize=4)
-        axes.set_xticks(range(len(row["timings"])), row["timings"], rotation=60, ha="right")
+        axes.set_xticks(range(len(row["timings"])), row["timings"], rotation=90)
         axes.set(title=title(name), ylabel="seconds", ylim=(0, None))
         axes.grid(axis="y", alpha=0.3)
 
 
 def _draw_layer(figure: Figure, results: Results) -> None:
     """Draw one panel per shape and direction: the rates of d2ldrop and of each framework."""
-    panels = [(n, both) for n in (256, 4096) for both in (False, True)]
-    all_axes = figure.subplots(1, 4)
-    for axes, (n, both) in zip(all_axes, panels, strict=True):
-        for offset, contender in ((-0.2, "d2ldrop"), (0.2, "own")):
-            rates = {
-                index + offset: statistics.median(n * n / 1e9 / t for t in seconds)
-                for index, row in enumerate(results.values())
-                for case in row["cases"]
-                if (case["n"], case["backward"], case["dropout"]) == (n, both, 0.5)
-                and (seconds := case["timings"].get(contender))
-            }
-            label = "d2ldrop, shared masks" if contender == "d2ldrop" else "the framework's own"
-            colour = OURS if contender == "d2ldrop" else OTHERS
-            axes.bar(list(rates), list(rates.values()), 0.4, color=colour, label=label)
+    from matplotlib.patches import Patch  # slow to import
+
+    cases = [
+        (index, case)
+        for index, row in enumerate(results.values())
+        for case in row["cases"]
+        if case["dropout"] == 0.5
+    ]
+    panels = sorted({(case["n"], case["backward"]) for _, case in cases})
+    colours = {"d2ldrop": OURS, "own": OTHERS}
+    for axes, (n, both) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    ):
+        for index, case in cases:
+            if (case["n"], case["backward"]) != (n, both):
+                continue
+            for contender, seconds in case["timings"].items():
+                rate = statistics.median(n * n / 1e9 / t for t in seconds)
+                place = index + (-0.2 if contender == "d2ldrop" else 0.2)
+                axes.bar(place, rate, 0.4, color=colours[contender])
         axes.set_xticks(range(len(results)), map(title, results), rotation=60, ha="right")
         axes.set(
             title=f"{n}×{n}, p = 0.5\n{'forward+backward' if both else 'forward'}",
             ylabel="G elements / s",
+            xlim=(-0.6, len(results) - 0.4),
         )
         axes.grid(axis="y", alpha=0.3)
-    all_axes[0].legend(fontsize=8)
+    labels = {"d2ldrop, shared masks": OURS, "the framework's own": OTHERS}
+    handles = [Patch(color=colour, label=label) for label, colour in labels.items()]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
 
 
 def _draw_growth(figure: Figure, results: Results) -> None:

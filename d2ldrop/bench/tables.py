@@ -48,11 +48,10 @@ def remarks(summary: dict[str, Any]) -> list[str]:
             lines.append(f"{title(name)} {machine_line(row['machine'])}")
         if "error" in row:
             lines.append(f"{title(name)} failed: {row['error']}")
-    unknown = MISSING.get(summary["kind"], lambda _: "")
     for name, row in measured(summary).items():
-        if unknown(row):
+        if missing := MISSING[summary["kind"]](row):
             lines.append(
-                f"{title(name)}: {unknown(row)}. A module in the entry-point group d2ldrop.bench "
+                f"{title(name)}: {missing}. A module in the entry-point group d2ldrop.bench "
                 "adds them; d2ldrop.bench.Peers describes its functions."
             )
     return lines
@@ -76,6 +75,8 @@ def _missing_in_layer(row: dict[str, Any]) -> str:
 MISSING: dict[str, Callable[[dict[str, Any]], str]] = {
     "train": _missing_in_training,
     "layer": _missing_in_layer,
+    "startup": lambda _: "",
+    "growth": lambda _: "",
 }
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from d2ldrop.backend import Backend
 from d2ldrop.bench.peers import get_peers
-from d2ldrop.bench.products import step_of_products
+from d2ldrop.bench.products import one_thread_per_core, step_of_products
 from d2ldrop.core.randomness import dropout_mask, initial_weights
 from d2ldrop.core.recipe import Recipe
 
@@ -71,13 +72,23 @@ def test_every_path_computes_the_products_and_every_trainer_runs(
         run()
 
 
+@pytest.mark.only("torch", "paddle")
+def test_each_thread_of_the_products_multiplies_on_one_core(backend: Module) -> None:
+    def cores(_: int) -> int:
+        return max(library["num_threads"] for library in threadpool_info())
+
+    with threadpool_limits(3):
+        assert one_thread_per_core(cores, [0, 1, 2])() == 1
+        assert cores(0) == 3
+
+
 @pytest.mark.only("jax")
 def test_the_compiler_of_jax_omits_no_product(backend: Module) -> None:
     import jax
 
     sizes = (8, 784), (784, 16), (16, 12), (12, 10)
     x, *Ws = (np.ones(size, np.float32) for size in sizes)
-    compiled = jax.jit(partial(step_of_products, np_matmul)).lower(x, weights=Ws).compile()
+    compiled: Any = jax.jit(partial(step_of_products, np_matmul)).lower(x, weights=Ws).compile()
     # Three products per layer, two in the first; 2 n a b operations each.
     assert compiled.cost_analysis()["flops"] == 2 * 8 * (2 * 784 * 16 + 3 * 16 * 12 + 3 * 12 * 10)
 
