@@ -65,7 +65,8 @@ def check_loss(place: str, backend: Module, logits: Values, y: Values, device: s
         "a label that is one too small": reference.cross_entropy(logits, (y - 1) % 10),
     }
     found, dtype = read_loss(backend, loss, place), str(logits.dtype)
-    bound = BOUND[dtype] * size(expected)
+    # A loss is the difference of two numbers as large as the logits.
+    bound = BOUND[dtype] * size(expected, logits)
     check_close(place, found, expected.astype(dtype), bound, causes)
 
 
