@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,7 +22,6 @@ from d2ldrop.conformance.problems import (
     taken,
 )
 from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, right, take
-from d2ldrop.core.noise import Noise
 
 MAX_NORM = 0.2
 """The limit with which ``clip_norms`` is tried."""
@@ -29,8 +29,8 @@ LR_BOUND = 1e-12
 """The largest relative error of the learning rate that an update shows."""
 COMPILED_BOUND = 1e-12
 """The largest error of several steps in one call, relative to the largest number."""
-Taken: TypeAlias = tuple[tuple[Values, ...], Values, Values]
-"""Parameters, losses and logits of several steps."""
+Taken: TypeAlias = dict[str, Values]
+"""Logits, losses and the last parameters of several steps."""
 
 
 def size(*arrays: Values) -> float:
@@ -65,7 +65,8 @@ def check_loss(place: str, backend: Module, logits: Values, y: Values, device: s
         "a label that is one too small": reference.cross_entropy(logits, (y - 1) % 10),
     }
     found, dtype = read_loss(backend, loss, place), str(logits.dtype)
-    bound = BOUND[dtype] * size(expected)
+    # A loss is the difference of two numbers as large as the logits.
+    bound = BOUND[dtype] * size(expected, logits)
     check_close(place, found, expected.astype(dtype), bound, causes)
 
 
@@ -153,7 +154,7 @@ def check_compiled(
 ) -> None:
     """One call of ``train_steps`` against its steps one by one; ``earlier``: the call before."""
     first = steps[0]
-    noise: Noise = tuple(  # type: ignore[assignment]  # mypy: a tuple of two
+    both = (
         sites[0]
         if sites[0].mask is None
         else sites[0]._replace(mask=np.stack([site.mask for site in sites]))
@@ -164,25 +165,26 @@ def check_compiled(
         send(backend, np.stack([one.X for one in steps]), device),
         send(backend, np.stack([one.y for one in steps]), device),
         first.lr,
-        send_noise(backend, noise, device),
+        send_noise(backend, (next(both), next(both)), device),
         first.weight_decay,
         first.max_norm,
     )
-    quantities: list[tuple[str, Values, Callable[[Taken], Values]]] = [
-        ("logits", values_of(backend, logits, place), lambda given: given[2]),
-        ("losses", values_of(backend, losses, place), lambda given: given[1]),
-    ]
-    for index, array in enumerate(read_params(backend, params, first, place)):
-        pick = lambda given, index=index: given[0][index]  # noqa: E731 - a name for one line
-        quantities.append((f"{NAMES[index]} at the end", array, pick))
-    expected, causes = one_by_one(steps), compiled_faults(steps, earlier)
-    for what, found, pick in quantities:
-        given = {
-            cause: lambda fault=fault, pick=pick: pick(fault())  # type: ignore[misc]  # mypy
-            for cause, fault in causes.items()
-        }
-        one = pick(expected)
-        check_close(f"{place}, {what}", found, one, COMPILED_BOUND * size(one), given)
+    found = {
+        "logits": values_of(backend, logits, place),
+        "losses": values_of(backend, losses, place),
+    }
+    for name, array in zip(NAMES, read_params(backend, params, first, place), strict=True):
+        found[f"{name} at the end"] = array
+    expected, faults = one_by_one(steps), compiled_faults(steps, earlier)
+    for what, array in found.items():
+        causes = {cause: partial(part, fault, what) for cause, fault in faults.items()}
+        bound = COMPILED_BOUND * size(expected[what])
+        check_close(f"{place}, {what}", array, expected[what], bound, causes)
+
+
+def part(take_steps: Callable[[], Taken], what: str) -> Values:
+    """One quantity of several steps."""
+    return take_steps()[what]
 
 
 def compiled_faults(steps: list[Step], earlier: list[Step]) -> dict[str, Callable[[], Taken]]:
@@ -215,5 +217,8 @@ def one_by_one(steps: list[Step], move: Callable[[Step], Result] = take) -> Take
     for one in steps:
         results.append(move(replace(one, params=params)))
         params = results[-1].params
-    losses = np.array([result.loss for result in results])
-    return params, losses, np.stack([result.logits for result in results])
+    return {
+        "logits": np.stack([result.logits for result in results]),
+        "losses": np.array([result.loss for result in results]),
+        **{f"{name} at the end": array for name, array in zip(NAMES, params, strict=True)},
+    }

@@ -193,7 +193,7 @@ def test_predict(backend: Module, device: str, dtype: str) -> None:
         found.append(values_of(backend, logits, place))
         if getattr(logits, "requires_grad", False) or not getattr(logits, "stop_gradient", True):
             fail(place, "expected logits without a record for gradients, got logits that have one")
-    if not np.array_equal(*found, equal_nan=True):
+    if not np.array_equal(found[0], found[1], equal_nan=True):
         where = np.unravel_index(np.argmax(found[0] != found[1]), found[0].shape)
         fail(
             place,

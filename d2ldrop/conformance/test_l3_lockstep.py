@@ -36,7 +36,8 @@ def test_training(backend: Module, name: str, device: str, what: str) -> None:
 
 def check_lockstep(place: str, training: Training, name: str, device: str) -> None:
     """Fail if two of three seeds are out of lockstep. Two that agree need no third."""
-    sentences, tried = [], 0
+    sentences: list[str] = []
+    tried = 0
     for seed in SEEDS:
         if abs(tried - 2 * len(sentences)) == 2:
             break

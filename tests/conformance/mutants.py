@@ -65,7 +65,8 @@ def installed(mutant: Mutant, name: str, folder: Path) -> Iterator[None]:
     backend, layers, compiled = (f"{name}_backend{end}" for end in ("", "_layers", "_compiled"))
     source = mutated((BACKENDS / "d2ldrop_numpy.py").read_text(), mutant.backend)
     sources = {
-        backend: source.replace("d2ldrop_numpy_layers", layers),
+        # Seeded: a check that draws before it seeds finds the same in every run.
+        backend: source.replace("d2ldrop_numpy_layers", layers) + "\n\nmanual_seed(0)\n",
         layers: mutated((BACKENDS / "d2ldrop_numpy_layers.py").read_text(), mutant.layers),
         compiled: mutated(COMPILED, mutant.compiled).replace("BACKEND", backend),
     }
