@@ -71,7 +71,8 @@ def uniform(X: jax.Array) -> jax.Array:
 
 def uniform_of_key(key: jax.Array, X: jax.Array) -> jax.Array:
     """``uniform`` with its key."""
-    return jax.random.uniform(key, X.shape, jnp.float32)
+    numbers: jax.Array = jax.random.uniform(key, X.shape, jnp.float32)
+    return numbers
 
 
 def of_all_examples(

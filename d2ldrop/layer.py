@@ -30,16 +30,19 @@ def dropout_layer(
     Inverted dropout: the expected value of each element does not change. A given ``mask`` is used.
     With ``seed`` the mask comes from the shared stream: it is the same on every framework, bit for
     bit. Otherwise a fresh mask is drawn. ``get_backend(name).manual_seed`` seeds its generator: the
-    framework's own, or for NumPy one of d2ldrop, which ``np.random.seed`` does not affect.
+    framework's own, or for NumPy and JAX one of d2ldrop, which ``np.random.seed`` does not affect.
 
-    Compiled and traced functions of PyTorch, TensorFlow and Paddle may call the layer.
+    Compiled and traced functions of PyTorch, TensorFlow, Paddle and JAX may call the layer. In a
+    function that JAX traces, fresh masks are an error, and ``seed``, ``step`` and ``site`` may be
+    traced integers.
 
     The framework can differentiate the result; for NumPy use ``dropout_backward``. Non-finite
     elements follow IEEE 754: a dropped infinity gives NaN.
 
     Args:
         X: a dense floating-point array of any shape: NumPy, PyTorch, TensorFlow, MXNet
-            (``mx.np``), Paddle. It may be a parameter or variable, or a jagged tensor of PyTorch.
+            (``mx.np``), Paddle, JAX. It may be a parameter or variable, or a jagged tensor of
+            PyTorch.
         dropout: the probability to drop, in [0, 1]; 0 returns ``X`` itself, 1 gives zeros.
         mask: booleans with the shape of ``X``, True where an element is kept: an array of NumPy or
             of the framework of ``X``.
@@ -52,7 +55,8 @@ def dropout_layer(
 
     Raises:
         TypeError: ``X`` is not a dense floating-point array, ``dropout`` is not a number, ``mask``
-            is not a boolean array, or ``seed``, ``step`` or ``site`` is not an integer.
+            is not a boolean array, ``seed``, ``step`` or ``site`` is not an integer, or a function
+            that JAX traces draws a fresh mask.
         ValueError: ``dropout`` is outside [0, 1], the shapes of ``mask`` and ``X`` differ, both
             ``mask`` and ``seed`` are given, ``step`` or ``site`` is given without ``seed``, or
             ``seed`` is given and a traced function does not know the shape of ``X``.

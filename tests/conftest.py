@@ -59,10 +59,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
 
 
+def loaded_frameworks() -> list[str]:
+    """The frameworks in this process. TensorFlow imports JAX if it is installed; it needs none."""
+    loaded = [name for name in FRAMEWORKS if name in sys.modules]
+    return [name for name in loaded if name != "jax" or "tensorflow" not in loaded]
+
+
 @pytest.fixture
 def backend(backend_name: str) -> Backend[Any]:
     """The module of a backend. A test with this fixture runs once for each backend."""
-    others = [f for f in FRAMEWORKS if f in sys.modules and f != backend_name]
+    others = [name for name in loaded_frameworks() if name != backend_name]
     if others and backend_name != "numpy":
         pytest.fail(f"{backend_name} would be the second framework in a process with {others}")
     for variable, value in framework(backend_name).environment.items():
@@ -73,7 +79,7 @@ def backend(backend_name: str) -> Backend[Any]:
 @pytest.fixture(autouse=True)
 def _one_framework_per_process() -> Iterator[None]:
     yield
-    loaded = [framework for framework in FRAMEWORKS if framework in sys.modules]
+    loaded = loaded_frameworks()
     assert len(loaded) <= 1, f"one process holds {loaded}: each test process may hold one framework"
 
 

@@ -88,8 +88,7 @@ def train(
         FileExistsError: ``folder`` already contains a run, and ``resume`` is False.
         FolderInUseError: another process trains into ``folder``.
         ImportError: the framework is not installed, or cannot be loaded into this process.
-        TypeError: the framework has no arrays of the recipe's dtype: JAX needs a setting for
-            float64.
+        TypeError: the framework lacks the recipe's dtype here: JAX needs a setting for float64.
         DataError: the data were not found, or a file is corrupt.
     """
     run_folder = RunFolder(Path(folder)) if folder is not None else None

@@ -255,7 +255,7 @@ def test_another_interpreter_may_run_a_backend(tmp_path: Path) -> None:
 def test_a_comparison_of_all_says_what_is_left_out(tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "for name in ('torch', 'tensorflow', 'mxnet', 'paddle'): sys.modules[name] = None\n"
+        "for name in ('torch', 'tensorflow', 'mxnet', 'paddle', 'jax'): sys.modules[name] = None\n"
         "from d2ldrop.cli.main import main\n"
         "main()\n"
     )
@@ -267,7 +267,7 @@ def test_a_comparison_of_all_says_what_is_left_out(tmp_path: Path) -> None:
     assert "Left out: MXNet (" in out.stdout
     summary = json.loads((tmp_path / "runs" / "n" / "summary.json").read_text())
     assert list(summary["backends"]) == ["numpy"]
-    assert list(summary["left_out"]) == ["torch", "tensorflow", "mxnet", "paddle"]
+    assert list(summary["left_out"]) == ["torch", "tensorflow", "mxnet", "paddle", "jax"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from d2ldrop.processes.environment import MEMORY, check_execution, worker_enviro
 from d2ldrop.training.differences import first_difference
 from d2ldrop.training.run import expected_identity
 from tests.cli.test_cli import SMALL, d2ldrop
+from tests.conftest import skip_without
 
 AMD = "vendor_id : AuthenticAMD\nflags : fpu avx2 fma sse2\n"
 
@@ -42,6 +43,11 @@ def test_a_framework_that_would_not_use_all_cores_gets_a_number_of_threads(
 @pytest.mark.parametrize("name", ["numpy", "torch", "tensorflow"])
 def test_the_other_frameworks_choose_their_own_number_of_threads(name: str) -> None:
     assert worker_environment(name, user={}) == MEMORY
+
+
+def test_jax_has_64_bits_in_its_workers() -> None:
+    assert worker_environment("jax", user={}) == {**MEMORY, "JAX_ENABLE_X64": "1"}
+    assert "JAX_ENABLE_X64" not in worker_environment("jax", user={"JAX_ENABLE_X64": "0"})
 
 
 def test_variables_that_the_user_has_set_do_not_change() -> None:
@@ -137,6 +143,31 @@ def test_numpy_has_the_given_number_of_threads() -> None:
             check=True,
         )
         assert out.stdout.strip() == f"[{threads}]"
+
+
+@skip_without("jax")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it counts threads in /proc")
+def test_jax_computes_in_the_given_number_of_threads() -> None:
+    """Another number of threads also rounds sums differently."""
+    code = (
+        "import sys, numpy as np, jax; from pathlib import Path\n"
+        "X = jax.numpy.asarray(np.random.default_rng(0).normal(size=(1500, 1500)))\n"
+        "for _ in range(4): Y = (X @ X / 40).block_until_ready()\n"
+        "stats = [file.read_text() for file in Path('/proc/self/task').glob('*/stat')]\n"
+        "names = [text[text.index('(') + 1 : text.rindex(')')] for text in stats]\n"
+        "print(sum('XLAEigen' in name for name in names))\n"
+    )
+    workers = []
+    for threads in (1, 3):
+        out = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **worker_environment("jax", threads)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        workers.append(int(out.stdout))
+    assert workers == [1, 3]
 
 
 def test_a_resume_with_other_threads_is_refused(
