@@ -37,6 +37,8 @@ class Framework:
         concise: whether its backend has the concise version, with the framework's own layers.
         concise_noises: noises other than dropout for which it has its own layer.
         concise_limits: the largest dropout that the layer of a noise supports, and the reason.
+        expected_failures: checks of the conformance suite that must fail, and why: names such as
+            ``L1.given_mask[*float16*]``, where ``*`` stands for any characters.
         conversions: its types that are not arrays, and what to do with them instead.
     """
 
@@ -56,6 +58,7 @@ class Framework:
     concise: bool = False
     concise_noises: tuple[str, ...] = ()
     concise_limits: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
     conversions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

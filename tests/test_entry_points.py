@@ -159,3 +159,18 @@ def test_facts_about_a_framework_of_d2ldrop_are_ignored(tmp_path: Path) -> None:
     assert json.loads(printed)["torch"] == "PyTorch"
     assert warned.count("Warning") == 1
     assert "are ignored: d2ldrop has facts of its own about it" in warned
+
+
+def test_the_suite_expects_the_failures_that_the_facts_name(tmp_path: Path) -> None:
+    """The check passes here, and an expected failure is strict."""
+    env = install(tmp_path, "honest")
+    body = """
+from d2ldrop import Framework
+
+FRAMEWORK = Framework(expected_failures={"L0.devices": "it has no devices"})
+"""
+    register_facts(tmp_path, body)
+    command = [sys.executable, "-m", "d2ldrop", "conformance", "honest", "--level", "L0"]
+    out = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert out.returncode == 1
+    assert "passed, but the expected failures name it ('L0.devices')" in out.stdout

@@ -40,7 +40,7 @@ def begin(config: pytest.Config, emit: Emit | None = None) -> Session:
         facts = framework(name)
     try:
         check_name(name)
-        expected = read_expected(Path(file)) if file else {}
+        expected = read_expected(Path(file)) if file else dict(framework(name).expected_failures)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         raise pytest.UsageError(str(error)) from None
     if name not in sys.modules:
@@ -94,7 +94,8 @@ class Session:
         """Keep the wanted levels, in their order."""
         mine = [item for item in items if level_of(item)]
         if self._expected and config.args == [PACKAGE]:
-            file = Path(str(config.getoption("--d2ldrop-expected-failures")))
+            given = config.getoption("--d2ldrop-expected-failures")
+            file = Path(str(given or f"Framework.expected_failures of {self._name}"))
             try:
                 check_keys(file, self._expected, [check_of(item).id for item in mine])
             except ValueError as error:
