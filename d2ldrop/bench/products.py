@@ -47,7 +47,7 @@ def one_thread_per_core(
     """Do the same, but share the batches among threads, each of which multiplies on one core.
 
     There are as many threads as the libraries of this process use for one product. A product of
-    one thread needs no waiting for the others, so this is often faster.
+    one thread needs no waiting for the others, so this can be faster.
     """
     libraries = ThreadpoolController()
     threads = max([1, *(library["num_threads"] for library in libraries.info())])

@@ -75,7 +75,7 @@ def test_every_path_computes_the_products_and_every_trainer_runs(
 @pytest.mark.only("torch", "paddle")
 def test_each_thread_of_the_products_multiplies_on_one_core(backend: Module) -> None:
     def cores(_: int) -> int:
-        return max(library["num_threads"] for library in threadpool_info())
+        return max(int(library["num_threads"]) for library in threadpool_info())
 
     with threadpool_limits(3):
         assert one_thread_per_core(cores, [0, 1, 2])() == 1
