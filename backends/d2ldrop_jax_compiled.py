@@ -95,7 +95,7 @@ def draw_later(shape: tuple[int, ...], dropout: float, words: dict[str, Any]) ->
             raise TypeError(f"{name} must be an integer, got {word.dtype} of shape {word.shape}")
 
     def draw(traced: dict[str, Any]) -> Any:
-        numbers = {name: int(word) for name, word in traced.items()}
+        numbers: dict[str, Any] = {name: int(word) for name, word in traced.items()}
         return dropout_mask(shape, dropout, **known, **numbers)
 
     mask = jax.eval_shape(lambda: jax.numpy.empty(shape, bool))

@@ -65,14 +65,14 @@ def draw(shape: tuple[int, ...]) -> jax.Array:
 def uniform(X: jax.Array) -> jax.Array:
     """New float32 numbers in [0, 1), of the shape of ``X``; under ``vmap`` for each example."""
     if isinstance(X, jax.core.Tracer):
-        return uniform_for_each(keys.next(), jax.lax.stop_gradient(X))
+        numbers: jax.Array = uniform_for_each(keys.next(), jax.lax.stop_gradient(X))
+        return numbers
     return draw(X.shape)
 
 
 def uniform_of_key(key: jax.Array, X: jax.Array) -> jax.Array:
     """``uniform`` with its key."""
-    numbers: jax.Array = jax.random.uniform(key, X.shape, jnp.float32)
-    return numbers
+    return jax.random.uniform(key, X.shape, jnp.float32)
 
 
 def of_all_examples(

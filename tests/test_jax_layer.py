@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ WORDS: dict[str, Any] = {"seed": 2**64 - 1, "step": 2349, "site": 1}
 
 @pytest.mark.only("jax")
 def test_jit_and_gradients(backend: Module) -> None:
-    import jax
+    jax = import_module("jax")  # most of its functions have no types
 
     def all_calls(x: Any, p: float, keep: Any, mask: Any) -> tuple[Any, ...]:
         return seeded(x, p), masked(x, p, keep), masked(x, p, mask), backward(x, p)
@@ -49,8 +50,7 @@ def test_jit_and_gradients(backend: Module) -> None:
 
 def traced(layer: Any, X: Any) -> dict[str, Callable[[], Any]]:
     """``layer(X)`` or its gradient, in functions that JAX traces before it has values."""
-    import jax
-    from flax import nnx
+    jax, nnx = import_module("jax"), import_module("flax.nnx")
 
     return {
         "jit": lambda: jax.jit(layer)(X),
@@ -72,7 +72,7 @@ def traced(layer: Any, X: Any) -> dict[str, Callable[[], Any]]:
 
 def eager(layer: Any, X: Any) -> dict[str, Callable[[], Any]]:
     """``layer(X)`` or its gradient, in functions that run at once."""
-    import jax
+    jax = import_module("jax")
 
     def without_jit() -> Any:
         with jax.disable_jit():
@@ -95,7 +95,7 @@ def eager(layer: Any, X: Any) -> dict[str, Callable[[], Any]]:
 @pytest.mark.only("jax")
 def test_every_transform_has_the_layers_mask(backend: Module) -> None:
     """With a seed or a mask. A fresh mask is drawn, or refused where JAX traces a function."""
-    import jax
+    jax = import_module("jax")
 
     X = jax.numpy.ones((8, 16), np.float32)
     keep = dropout_mask((8, 16), 0.5, **WORDS)
@@ -124,7 +124,7 @@ def test_every_transform_has_the_layers_mask(backend: Module) -> None:
 @pytest.mark.only("jax")
 def test_the_gradient_of_a_fresh_mask_uses_that_mask(backend: Module) -> None:
     """Under ``vmap`` each example has a mask of its own."""
-    import jax
+    jax = import_module("jax")
 
     def layer(x: Any) -> Any:
         return dropout_layer(x, 0.5)
@@ -153,7 +153,7 @@ def test_the_gradient_of_a_fresh_mask_uses_that_mask(backend: Module) -> None:
 @pytest.mark.only("jax")
 def test_traced_steps_draw_the_shared_mask(backend: Module) -> None:
     """As an index of a loop; with 64-bit integers also beyond 32 bits."""
-    import jax
+    jax = import_module("jax")
 
     X = jax.numpy.ones((8, 16))
 
@@ -181,9 +181,9 @@ def test_traced_steps_draw_the_shared_mask(backend: Module) -> None:
         np.testing.assert_array_equal(Y, 2.0 * dropout_mask((16,), 0.5, seed=0, step=step))
     with pytest.raises(Exception, match=r"step must be an integer in \[0, 2\*\*64\), got -1"):
         jax.block_until_ready(masks(np.array([0, -1])))
-    for steps, kind in ((np.arange(2.0), "float64"), (np.ones((2, 3), int), r"int64 .*\(3,\)")):
+    for bad, kind in ((np.arange(2.0), "float64"), (np.ones((2, 3), int), r"int64 .*\(3,\)")):
         with pytest.raises(TypeError, match=f"step must be an integer, got {kind}"):
-            masks(steps)
+            masks(bad)
     with pytest.raises(TypeError, match=r"dropout must be a number.*static_argnames"):
         jax.jit(dropout_layer)(X, 0.5)
     sizes = jax.ShapeDtypeStruct(jax.export.symbolic_shape("n, 16"), np.float32)
@@ -194,7 +194,7 @@ def test_traced_steps_draw_the_shared_mask(backend: Module) -> None:
 @pytest.mark.only("jax")
 def test_a_mask_may_change_after_the_call(backend: Module) -> None:
     """A gradient is computed later than the layer."""
-    import jax
+    jax = import_module("jax")
 
     keep = dropout_mask((64, 64), 0.5, seed=0)
     mask = keep.copy()
@@ -206,7 +206,7 @@ def test_a_mask_may_change_after_the_call(backend: Module) -> None:
 @pytest.mark.only("jax")
 def test_the_key_of_fresh_masks(backend: Module) -> None:
     """All bits of a seed count, each thread draws masks of its own, and a trace keeps no key."""
-    import jax
+    jax = import_module("jax")
 
     X = jax.numpy.ones((256,))
     masks = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -421,19 +422,19 @@ def other_types(name: str) -> list[tuple[Any, str, Any]]:
             (mx.sym.var("X").as_np_ndarray(), "not hybridized", nd.as_np_ndarray),
         ]
     if name == "jax":
-        import jax
-        from flax import nnx
-        from jax.experimental import sparse as jax_sparse
-
-        dense, shape = jax.numpy.asarray(eye), jax.ShapeDtypeStruct((4, 4), np.float32)
+        jax, nnx = import_module("jax"), import_module("flax.nnx")
+        jax_sparse = import_module("jax.experimental.sparse")
+        array, shape = jax.numpy.asarray(eye), jax.ShapeDtypeStruct((4, 4), np.float32)
         layer = functools.partial(dropout_layer, dropout=0.5, seed=0)
         return [
             *(
                 (X, r"X\[\.\.\.\]", lambda X=X: X[...])
-                for X in (nnx.Param(dense), jax.new_ref(dense))
+                for X in (nnx.Param(array), jax.new_ref(array))
             ),
-            (jax_sparse.BCOO.fromdense(dense), r"X\.todense", lambda: jax_sparse.eye(4).todense()),
-            (jax_sparse.BCSR.fromdense(dense), r"X\.todense", lambda: jax_sparse.eye(4).todense()),
+            *(
+                (kind.fromdense(array), r"X\.todense\(\)", kind.fromdense(array).todense)
+                for kind in (jax_sparse.BCOO, jax_sparse.BCSR)
+            ),
             (
                 shape,
                 "jax.eval_shape calls",
