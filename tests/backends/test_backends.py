@@ -66,42 +66,6 @@ def on_framework(backend: Module, noise: Noise) -> Noise:
     return first, second
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_logits_and_loss_equal_those_of_numpy(backend: Module, dtype: str) -> None:
-    problem = Problem(dtype)
-    params, X, y, noise = problem.on(backend)
-    logits = backend.mlp(params, X, noise)
-    expected = reference.mlp(problem.params, problem.X, problem.noise)
-    tolerance = TOLERANCE[dtype]
-    np.testing.assert_allclose(
-        numpy(backend, logits), expected, rtol=tolerance, atol=10 * tolerance
-    )
-    loss = numpy(backend, backend.cross_entropy(logits, y))
-    np.testing.assert_allclose(loss, reference.cross_entropy(expected, problem.y), rtol=tolerance)
-    assert loss.dtype == dtype
-
-
-@pytest.mark.parametrize("dropout", [(0.2, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.5)], ids=str)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_each_gradient_equals_that_of_numpy(
-    backend: Module, dtype: str, dropout: tuple[float, float]
-) -> None:
-    """A step with lr = 1 subtracts the gradient, so the change of a parameter is the gradient."""
-    problem = Problem(dtype, dropout)
-    params, X, y, noise = problem.on(backend)
-    params, _, _ = backend.train_step(params, X, y, 1.0, noise)
-    for name, before, after, expected in zip(
-        ("W1", "b1", "W2", "b2", "W3", "b3"),
-        problem.params,
-        params,
-        problem.gradients(),
-        strict=True,
-    ):
-        found = before - numpy(backend, after)
-        scale = max(1, np.abs(before).max())
-        np.testing.assert_allclose(found, expected, atol=scale * TOLERANCE[dtype], err_msg=name)
-
-
 def test_the_gradients_of_numpy_equal_finite_differences() -> None:
     problem = Problem("float64")
     shapes = [w.shape for w in problem.params]
@@ -127,62 +91,10 @@ def test_the_gradients_of_numpy_equal_finite_differences() -> None:
         assert gradient[index] == pytest.approx(by_differences(index), abs=2e-8), index
 
 
-def test_one_step_of_sgd_equals_that_of_numpy(backend: Module) -> None:
-    problem = Problem("float64")
-    params, X, y, noise = problem.on(backend)
-    params, loss, logits = backend.train_step(params, X, y, 0.5, noise)
-    expected, expected_loss, expected_logits = reference.train_step(
-        reference.init_params(problem.params),
-        problem.X,
-        problem.y,
-        0.5,
-        problem.noise,
-    )
-    for found, want in zip(params, expected, strict=True):
-        np.testing.assert_allclose(numpy(backend, found), want, atol=1e-13)
-    np.testing.assert_allclose(numpy(backend, loss), expected_loss, rtol=1e-13)
-    np.testing.assert_allclose(numpy(backend, logits), expected_logits, atol=1e-12)
-
-
 def test_the_loss_of_large_logits_is_finite(backend: Module) -> None:
     logits = backend.from_numpy(np.array([[1e4, -1e4, 0.0], [0.0, 1e4, 1e4]]))
     loss = backend.cross_entropy(logits, backend.from_numpy(np.array([0, 2])))
     assert numpy(backend, loss) == pytest.approx(np.log(2) / 2)
-
-
-def test_init_params_copies_the_arrays(backend: Module) -> None:
-    problem = Problem("float64")
-    before = [w.copy() for w in problem.params]
-    params, X, y, noise = problem.on(backend)
-    params, _, _ = backend.train_step(params, X, y, 0.5, noise)
-    for param in params:  # MXNet finishes the update when it is read
-        backend.to_numpy(param)
-    for array, expected in zip(problem.params, before, strict=True):
-        np.testing.assert_array_equal(array, expected)
-
-
-def test_predict_uses_no_dropout(backend: Module) -> None:
-    problem = Problem("float64")
-    params, X, _, _ = problem.on(backend)
-    np.testing.assert_array_equal(
-        numpy(backend, backend.predict(params, X)), numpy(backend, backend.mlp(params, X))
-    )
-
-
-def test_native_masks_are_drawn_by_the_framework(backend: Module) -> None:
-    """A step without masks draws its own. The same seed gives the same masks again."""
-    problem = Problem("float64")
-    losses = []
-    for seed in (1, 1, 2):
-        params, X, y, _ = problem.on(backend)
-        backend.manual_seed(seed)
-        _, loss, _ = backend.train_step(params, X, y, 0.5, (LayerNoise(0.5), LayerNoise(0.5)))
-        losses.append(float(numpy(backend, loss)))
-    assert losses[0] == losses[1] != losses[2]
-
-
-def test_the_first_device_is_the_cpu(backend: Module) -> None:
-    assert backend.devices()[0] == "cpu"
 
 
 def small_data() -> Dataset:
@@ -250,32 +162,3 @@ def memory(offset: int, dtype: str, shape: tuple[int, ...] = (16, 8)) -> Any:
 def read_only(array: Any) -> Any:
     array.flags.writeable = False
     return array
-
-
-ARRAYS = {
-    **{
-        f"{dtype} at {n}": memory(n, dtype) for n in (0, 16, 32) for dtype in ("float32", "float64")
-    },
-    "integers": memory(0, "int64"),
-    "booleans": memory(0, "bool"),
-    "a number": memory(0, "float32", ()),
-    "empty": memory(0, "float32", (0, 3)),
-    "transposed": memory(0, "float32").T,
-    "every other": memory(0, "float32")[::2, ::3],
-    "read-only": read_only(memory(0, "float32")),
-}
-
-
-@pytest.mark.parametrize("kind", ARRAYS)
-def test_from_numpy_accepts_every_memory_layout(backend: Module, kind: str) -> None:
-    array = ARRAYS[kind]
-    # A shared array may need an alignment: TensorFlow aborts unless it is 64 bytes.
-    expected = array.copy()
-    x = backend.from_numpy(array)
-    given = np.asarray(backend.to_numpy(x))
-    assert given.dtype == expected.dtype
-    assert given.shape == expected.shape
-    np.testing.assert_array_equal(given, expected)
-    # Outside of ``use_np``, MXNet cannot compute with the shapes () and (0, 3).
-    if array.dtype != bool and array.ndim and array.size:
-        np.testing.assert_array_equal(backend.to_numpy(x + x), expected + expected)

@@ -75,7 +75,7 @@ def test_several_steps_with_fresh_masks_have_one_for_each(backend: Module) -> No
 
 
 @pytest.mark.only("jax")
-def test_concise_steps_equal_those_from_scratch(backend: Module) -> None:
+def test_concise_steps_equal_those_from_scratch(backend: Any) -> None:
     """In float64, with dropout of 0; lr is not a number that float32 holds."""
     problem = Problem("float64", (0.0, 0.0))
     params, X, y, noise = problem.on(backend)
@@ -89,7 +89,7 @@ def test_concise_steps_equal_those_from_scratch(backend: Module) -> None:
 
 
 @pytest.mark.only("jax")
-def test_dropout_is_on_in_a_concise_step_and_off_in_predict(backend: Module) -> None:
+def test_dropout_is_on_in_a_concise_step_and_off_in_predict(backend: Any) -> None:
     """In either order; manual_seed repeats the steps."""
     problem = Problem("float64")
     _, X, y, _ = problem.on(backend)
@@ -111,7 +111,7 @@ def test_dropout_is_on_in_a_concise_step_and_off_in_predict(backend: Module) -> 
 
 
 @pytest.mark.only("jax")
-def test_from_numpy_takes_every_byte_order_and_bfloat16(backend: Module) -> None:
+def test_from_numpy_takes_every_byte_order_and_bfloat16(backend: Any) -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
     values = np.arange(6).reshape(2, 3)
     for dtype in (">f8", ">f4", ">f2", ">i8", ">i4", ml_dtypes.bfloat16):
