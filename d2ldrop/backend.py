@@ -23,7 +23,7 @@ from d2ldrop.core.devices import device_name
 from d2ldrop.core.imports import safe_import
 from d2ldrop.core.suggestions import did_you_mean
 from d2ldrop.entry_points import modules_of
-from d2ldrop.frameworks import FRAMEWORKS, aliases, how_to_install, title
+from d2ldrop.frameworks import FRAMEWORKS, aliases, framework, how_to_install, title
 
 __all__ = [
     "GROUP",
@@ -54,7 +54,14 @@ def backend_names() -> list[str]:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the framework can be found. Nothing is imported: a broken installation counts."""
+    """Whether the framework, and what its backend needs besides, can be found.
+
+    Nothing is imported: a broken installation counts.
+    """
+    return all(_is_found(package) for package in (name, *framework(name).needs))
+
+
+def _is_found(name: str) -> bool:
     if sys.modules.get(name) is not None:
         return True
     try:
@@ -92,7 +99,9 @@ def check_name(name: str) -> None:
         raise ValueError(f"unknown backend {name!r}: expected one of {known}{hint}")
     if not is_installed(name):
         raise ModuleNotFoundError(
-            f"backend {name!r} needs {title(name)}: {install_hint(name)}", name=name
+            f"backend {name!r} needs {', '.join((title(name), *framework(name).needs))}: "
+            f"{install_hint(name)}",
+            name=name,
         )
 
 

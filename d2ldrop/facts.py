@@ -20,6 +20,7 @@ class Framework:
     Attributes:
         title: the official spelling of its name; its import name if empty.
         package: the name that pip installs; its import name if empty.
+        needs: the import names of other packages that its backend imports.
         aliases: other names for which an error suggests the import name.
         machines: the systems and processors for which its package has a wheel, as ``platform``
             names them; empty if unknown.
@@ -44,6 +45,7 @@ class Framework:
 
     title: str = ""
     package: str = ""
+    needs: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     debian_packages: tuple[str, ...] = ()

@@ -114,6 +114,7 @@ FRAMEWORKS = {
     ),
     "jax": Framework(
         "JAX",
+        needs=("flax", "optax"),
         machines=UNIX,
         environment={"JAX_ENABLE_X64": "1"},  # without it, JAX makes float32 of float64
         thread_variables=("PJRT_NPROC",),  # XLA_FLAGS has one, too, but it has no effect

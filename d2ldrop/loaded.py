@@ -4,7 +4,8 @@ A compiler such as ``torch.compile`` follows the Python code of a function, but 
 entry points. It reads an attribute of a module as it is. So what is behind these attributes runs in
 plain Python, even in the first call and inside a compiled function.
 
-- ``loaded.names`` is a tuple of the names of the loaded frameworks that have a backend.
+- ``loaded.names`` is a tuple of the names of the loaded frameworks whose backend can be imported.
+  TensorFlow loads JAX where it is installed, but not what JAX's backend needs besides.
 - ``loaded.torch`` is PyTorch's ``Loaded``, for example.
 """
 
@@ -13,7 +14,14 @@ from __future__ import annotations
 import sys
 from typing import Any, NamedTuple
 
-from d2ldrop.backend import Backend, Tracer, backend_names, get_backend, get_tracer
+from d2ldrop.backend import (
+    Backend,
+    Tracer,
+    backend_names,
+    get_backend,
+    get_tracer,
+    is_installed,
+)
 
 
 class Loaded(NamedTuple):
@@ -25,7 +33,8 @@ class Loaded(NamedTuple):
 
 def __getattr__(name: str) -> Any:
     if name == "names":
-        return tuple(one for one in backend_names() if sys.modules.get(one) is not None)
+        loaded = (one for one in backend_names() if sys.modules.get(one) is not None)
+        return tuple(one for one in loaded if is_installed(one))
     if name not in backend_names():
         raise AttributeError(f"module 'd2ldrop.loaded' has no attribute {name!r}")
     found = globals()[name] = Loaded(get_backend(name), get_tracer(name))

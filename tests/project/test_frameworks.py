@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from d2ldrop import Framework, frameworks
+from d2ldrop import (
+    Framework,
+    available_backends,
+    dropout_layer,
+    frameworks,
+    get_backend,
+    loaded,
+)
 from d2ldrop.frameworks import how_to_install, title
 
 
@@ -80,3 +90,17 @@ def test_facts_of_another_type_are_refused(fact: dict[str, Any], message: str) -
 def test_the_title_of_an_unknown_framework_is_its_name() -> None:
     assert title("honest") == "honest"
     assert title("torch-concise") == "PyTorch concise"
+
+
+def test_a_backend_may_need_more_than_its_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow loads JAX where it is installed. Without Flax, JAX does not count as loaded."""
+    jax = ModuleType("jax")
+    jax.__spec__ = ModuleSpec("jax", None)
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    monkeypatch.setitem(sys.modules, "flax", None)
+    assert "jax" not in available_backends()
+    assert "jax" not in loaded.names
+    with pytest.raises(ModuleNotFoundError, match=r"^backend 'jax' needs JAX, flax, optax: "):
+        get_backend("jax")
+    with pytest.raises(TypeError, match="X must be an array"):
+        dropout_layer([1.0], 0.5)  # type: ignore[type-var, unused-ignore]  # not an array
