@@ -89,9 +89,12 @@ def train_step(
     params: list[Array], X: Array, y: Array, lr: float, noise: Noise, weight_decay: float = 0
 ) -> tuple[list[Array], Array, Array]:
     """Take one SGD step; return new params, and loss and logits of the batch."""
-    logits, backward = jax.vjp(lambda params: mlp(params, X, noise), params)
-    loss, dO = jax.value_and_grad(cross_entropy)(logits, y)
-    (grads,) = backward(dO)
+
+    def loss_and_logits(params: list[Array]) -> tuple[Array, Array]:
+        logits = mlp(params, X, noise)
+        return cross_entropy(logits, y), logits
+
+    (loss, logits), grads = jax.value_and_grad(loss_and_logits, has_aux=True)(params)
     new = []
     for param, grad in zip(params, grads, strict=True):
         if weight_decay and param.ndim == 2:  # a matrix of weights, not a bias

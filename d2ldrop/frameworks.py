@@ -103,10 +103,6 @@ FRAMEWORKS = {
         fast_execution={"MKL_DEBUG_CPU_TYPE": "5"},
         # The process would crash at an instruction that the processor does not support.
         fast_needs={"AuthenticAMD": "an AMD processor", "avx2": "AVX2", "fma": "FMA"},
-        expected_failures={
-            "L2.loss_of_large_logits[*]": "PaddlePaddle limits the loss of an image to "
-            "64 + log(10)",
-        },
         dtypes=FLOATS,
         autodiff=True,
         concise=True,
