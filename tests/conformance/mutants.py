@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from d2ldrop import frameworks
+from d2ldrop import frameworks, layer, loaded
 from d2ldrop.backend import GROUP
 from d2ldrop.entry_points import modules_of
 from tests.conformance import faults
@@ -89,6 +89,8 @@ def installed(mutant: Mutant, name: str, folder: Path) -> Iterator[None]:
         for module in (name, *sources):
             sys.modules.pop(module, None)
         sys.path.remove(str(folder))
+        vars(loaded).pop(name, None)
+        layer._framework_of_type.clear()  # arrays of NumPy were the mutant's
 
 
 def judge(mutant: Mutant, name: str, folder: Path) -> Found | None:
