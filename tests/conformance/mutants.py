@@ -89,7 +89,7 @@ def installed(mutant: Mutant, name: str, folder: Path) -> Iterator[None]:
         for module in (name, *sources):
             sys.modules.pop(module, None)
         sys.path.remove(str(folder))
-        vars(loaded).pop(name, None)
+        loaded.__dict__.pop(name, None)
         layer._framework_of_type.clear()  # arrays of NumPy were the mutant's
 
 
