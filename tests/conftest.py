@@ -21,9 +21,15 @@ from d2ldrop import backend_names, get_backend
 from d2ldrop.backend import Backend, install_hint, is_installed
 from d2ldrop.frameworks import framework
 
+ROOT = Path(__file__).parents[1]
 # Many processes share the cores, so a waiting thread must not spin. Frameworks read this setting
 # when they are loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# JAX compiles each new shape of an array. In its cache all processes of the tests find what one of
+# them has compiled. The cache locks its files only if its size has a limit.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 REQUIRED = re.findall(r"\w+", os.environ.get("D2LDROP_TEST_BACKENDS", "numpy"))
 hypothesis.settings.register_profile("shared-machine", deadline=None)
 hypothesis.settings.load_profile("shared-machine")
