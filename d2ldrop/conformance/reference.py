@@ -165,7 +165,9 @@ def scaled_sites(step: Step, scale: Callable[[float, Values], Values]) -> Step:
 
 
 def with_noise(step: Step, first: LayerNoise, second: LayerNoise) -> Result:
-    """The step with other noise; NOTHING if the shapes of the masks do not fit."""
+    """The step with other noise; NOTHING if a mask is missing, or if its shape does not fit."""
+    if any(site.mask is None and 0 < site.dropout < 1 for site in (first, second)):
+        return NOTHING
     try:
         return take(replace(step, noise=(first, second)))
     except ValueError:
