@@ -12,8 +12,9 @@ from d2ldrop.cli.completion import Choice, complete_backend
 from d2ldrop.cli.options import TIMEOUT, pythons_option
 from d2ldrop.cli.progress import Progress
 from d2ldrop.comparison.layout import printable
+from d2ldrop.conformance import LEVELS
 from d2ldrop.conformance.job import run_suite
-from d2ldrop.conformance.report import LEVELS, lines
+from d2ldrop.conformance.report import lines
 from d2ldrop.core.files import write_json
 from d2ldrop.core.places import check_file_name
 from d2ldrop.processes.options import WorkerOptions

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-LEVELS = ("L0", "L1", "L2", "L3", "L4")
+from d2ldrop.conformance import LEVELS
+
 FOLDER = Path(__file__).resolve().parent
 PACKAGE = "d2ldrop.conformance"
 SESSION = f"{PACKAGE}.session"
@@ -28,8 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--d2ldrop-level",
         metavar="LEVEL",
-        choices=LEVELS,
-        default=LEVELS[-1],
+        choices=list(LEVELS),
+        default=max(LEVELS),
         help="The highest level to check: L0 (masks) to L4 (all, the default).",
     )
     group.addoption(

@@ -47,10 +47,9 @@ def described(error: BaseException, trace: TracebackType | None, name: str) -> t
 
 
 def _first_lines(error: BaseException, most: int = 400) -> str:
-    try:
-        text = " ".join(str(error).split()) or "no message"
-    except Exception:  # noqa: BLE001 - the exception's own __str__ may be wrong, too
-        text = "its message cannot be read"
+    # str(error) would fail if the exception's own __str__ does.
+    message = str(traceback.TracebackException.from_exception(error))
+    text = " ".join(message.split()) or "no message"
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -10,20 +10,13 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Any
 
+from d2ldrop.conformance import LEVELS
 from d2ldrop.core.files import check_fields, read_sealed, write_sealed
 from d2ldrop.core.machine import machine
 from d2ldrop.entry_points import modules_of
 from d2ldrop.frameworks import framework, title
 from d2ldrop.version import __version__
 
-LEVELS = {
-    "L0": "masks",
-    "L1": "layer",
-    "L2": "one step",
-    "L3": "lockstep",
-    "L4": "float32 and fresh masks",
-}
-"""The levels, in their order, and what each is about."""
 OUTCOMES = ("passed", "failed", "skipped", "expected failure", "not run")
 COLUMNS = ("passed", "failed", "skipped", "expected", "not run", "seconds")
 FIELDS: dict[str, type] = {

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from d2ldrop.backend import check_name
-from d2ldrop.conformance import fixtures
+from d2ldrop.conformance import LEVELS, fixtures
 from d2ldrop.conformance.expected import check_keys, read_expected, reason_for
 from d2ldrop.conformance.judge import WrongError
-from d2ldrop.conformance.plugin import FOLDER, LEVELS, PACKAGE, SESSION
+from d2ldrop.conformance.plugin import FOLDER, PACKAGE, SESSION
 from d2ldrop.conformance.raised import described
 from d2ldrop.conformance.report import Check, assemble, facts_about, lines
 from d2ldrop.core.files import write_json
@@ -144,7 +144,7 @@ class Session:
             check.message = report.longrepr[2].removeprefix("Skipped: ")
             check.outcome = "not run" if check.message.startswith(NOT_RUN) else "skipped"
         if report.failed:
-            self._failed = min(check.level, self._failed or LEVELS[-1])
+            self._failed = min(check.level, self._failed or max(LEVELS))
             self._hopeless |= item.get_closest_marker("essential") is not None
         report.d2ldrop = asdict(check)  # a process of xdist sends it to the first one
 
