@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from d2ldrop.conformance.judge import fail, values_of
+from d2ldrop.conformance.judge import Values, fail, values_of
 from d2ldrop.conformance.problems import Module
 from d2ldrop.core.noise import LayerNoise
 from d2ldrop.core.recipe import NUM_INPUTS, NUM_OUTPUTS
@@ -80,6 +80,22 @@ def concise_masks(backend: Module, rates: tuple[float, float], device: str) -> l
     )
     steps = [backend.concise_step(net, trainer, X, y)[1] for _ in range(2)]
     return [_read(backend, logits, rates, "concise, concise_step") for logits in steps]
+
+
+def concise_noise(backend: Module, noise: str, p: float, steps: int, device: str) -> Values:
+    """Units (steps, IMAGES, 10) of the second layer, 1 without noise, in steps of the concise net.
+
+    W2 is 0, so the noise of the first site is not seen.
+    """
+    X, y = _batch(backend, device)
+    arrays = [array.copy() for array in OPEN]
+    arrays[2][:] = 0
+    net, trainer = backend.concise_mlp(arrays, (p, p), 1e-30, noise, device)
+    place = f"concise, concise_step with noise {noise}"
+    found = [
+        values_of(backend, backend.concise_step(net, trainer, X, y)[1], place) for _ in range(steps)
+    ]
+    return np.stack(found)
 
 
 def _batch(backend: Module, device: str) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from statistics import NormalDist
 from threading import Barrier
 
 import numpy as np
@@ -21,6 +22,7 @@ from d2ldrop.conformance.masks import (
     check_agreement,
     check_rate,
     concise_masks,
+    concise_noise,
     kept,
     step_masks,
 )
@@ -160,6 +162,43 @@ def test_concise_dropout(backend: Module, facts: Framework, device: str) -> None
         return concise_masks(backend, rates, device)
 
     check_masks("concise, concise_step", draw)
+
+
+def need_noise(backend: Module, facts: Framework, noise: str) -> None:
+    """Skip unless the facts declare that the concise version has this noise."""
+    need_concise(backend, facts)
+    if noise not in facts.concise_noises:
+        skip_undeclared(f"noise {noise!r} in the concise version")
+
+
+@pytest.mark.place("concise")
+@pytest.mark.parametrize("noise", ["gaussian", "additive"])
+def test_concise_normal_noise(backend: Module, facts: Framework, device: str, noise: str) -> None:
+    """The framework's own layer has noise of variance p / (1 - p), new in each step."""
+    need_noise(backend, facts, noise)
+    p, place = 0.3, f"concise, concise_step with noise {noise}"
+    backend.manual_seed(1)
+    one, other = (concise_noise(backend, noise, p, 2, device) - 1) / np.sqrt(p / (1 - p))
+    for q in (0.1, 0.3, 0.5, 0.7, 0.9):
+        below = int((one < NormalDist().inv_cdf(q)).sum())
+        check_rate(place, f"numbers below the normal quantile {q}", below, one.size, q)
+    check_agreement(f"{place}, the signs of two steps", one < 0, other < 0, 0.5, 0.5)
+
+
+@pytest.mark.place("concise")
+def test_concise_unit_noise(backend: Module, facts: Framework, device: str) -> None:
+    """The framework's own layer drops a unit for the whole batch, with probability p."""
+    need_noise(backend, facts, "unit")
+    p, place = 0.3, "concise, concise_step with noise unit"
+    backend.manual_seed(1)
+    units = concise_noise(backend, "unit", p, 60, device)
+    kept_units = units > 0.5  # the steps, though tiny, change the biases
+    if (odd := units[np.abs(units - kept_units / (1 - p)) > 1e-6]).size:
+        fail(place, f"expected units of 0 or {1 / (1 - p)}, got {odd[0]}")
+    if (kept_units != kept_units[:, :1]).any():
+        fail(place, "expected the same units dropped for all images, got others for some")
+    dropped = int((~kept_units[:, 0]).sum())
+    check_rate(place, "dropped units", dropped, kept_units[:, 0].size, p)
 
 
 @pytest.mark.place("seeding")

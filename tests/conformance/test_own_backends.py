@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from d2ldrop.frameworks import framework
+from d2ldrop.frameworks import FLOATS, framework
 
-UNDECLARED = {"mxnet": {"not declared: bfloat16"}}
-"""What the facts of a framework do not declare, beside compiled functions."""
+NOISES = ("gaussian", "additive", "unit")
+"""Noises other than dropout for which a framework may have a layer."""
 COMPILERS = ("tensorflow", "jax")
 """They compile each new shape of an array, so the suite takes minutes."""
 
@@ -37,9 +37,16 @@ def judge(backend_name: str, folder: Path) -> None:
     report = json.loads(file.read_text())
     assert [level["level"] for level in report["levels"]] == ["L0", "L1", "L2", "L3", "L4"]
     checks = [check for level in report["levels"] for check in level["checks"]]
-    expected = framework(backend_name).expected_failures
-    allowed = {"passed", "skipped", *(["expected failure"] if expected else [])}
+    facts = framework(backend_name)
+    allowed = {"passed", "skipped", *(["expected failure"] if facts.expected_failures else [])}
     assert {check["outcome"] for check in checks} <= allowed
     reasons = {check["message"] for check in checks if check["outcome"] == "skipped"}
     others = {reason for reason in reasons if "d2ldrop.compiled" not in reason}
-    assert others == UNDECLARED.get(backend_name, set())
+    assert others == {
+        *(f"not declared: {dtype}" for dtype in FLOATS if dtype not in facts.dtypes),
+        *(
+            f"not declared: noise {noise!r} in the concise version"
+            for noise in NOISES
+            if noise not in facts.concise_noises
+        ),
+    }
