@@ -114,6 +114,16 @@ def read_loss(backend: Module, loss: Any, place: str) -> Values:
     return np.array(loss) if isinstance(loss, np.generic) else values_of(backend, loss, place)
 
 
+def unpacked(answer: Any, place: str) -> tuple[list[Any], Any, Any]:
+    """Parameters, loss and logits: what ``train_step`` returned."""
+    if not isinstance(answer, tuple) or len(answer) != 3:
+        fail(place, f"expected a tuple (params, loss, logits), got {_described(answer)}")
+    params, loss, logits = answer
+    if not isinstance(params, list):
+        fail(place, f"expected a list of parameters, got {type(params).__name__}")
+    return params, loss, logits
+
+
 def taken(
     backend: Module, step: Step, device: str, place: str, params: Any = None
 ) -> tuple[Result, Any]:
@@ -130,11 +140,7 @@ def taken(
         send_noise(backend, step.noise, device),
         step.weight_decay,
     )
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        fail(place, f"expected a tuple (params, loss, logits), got {_described(answer)}")
-    params, loss, logits = answer
-    if not isinstance(params, list):
-        fail(place, f"expected a list of parameters, got {type(params).__name__}")
+    params, loss, logits = unpacked(answer, place)
     if step.max_norm is not None:
         params = backend.clip_norms(params, step.max_norm)
     new = read_params(backend, params, step, place)
