@@ -34,7 +34,8 @@ class Framework:
         fast_execution: the environment variables that ``execution="fast"`` adds.
         fast_needs: the words that Linux's /proc/cpuinfo must contain for it, and what each means.
         dtypes: the floating-point dtypes of arrays that ``dropout_layer`` takes.
-        autodiff: whether it differentiates ``dropout_layer``.
+        autodiff: whether it differentiates ``dropout_layer``. The conformance suite lists it, and
+            judges the gradients of every backend through ``train_step``.
         concise: whether its backend has the concise version, with the framework's own layers.
         concise_noises: noises other than dropout for which it has its own layer.
         concise_limits: the largest dropout that the layer of a noise supports, and the reason.
