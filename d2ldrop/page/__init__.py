@@ -1,0 +1,1 @@
+"""``report.html``: what to look at, made from a run folder."""
