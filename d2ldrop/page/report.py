@@ -8,8 +8,7 @@ from pathlib import Path
 from d2ldrop.core.files import write_bytes
 from d2ldrop.page.comparison_page import comparison_page
 from d2ldrop.page.results import read_comparison
-
-REPORT = "report.html"
+from d2ldrop.page.sections import REPORT
 
 
 @dataclass(frozen=True)

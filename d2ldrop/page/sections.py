@@ -8,6 +8,9 @@ from typing import Any
 from d2ldrop.page.frame import render
 from d2ldrop.page.verdict import Line
 
+REPORT = "report.html"
+"""The name of a page's file in its folder."""
+
 
 @dataclass(frozen=True)
 class Section:

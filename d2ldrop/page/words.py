@@ -23,13 +23,15 @@ WORDS: Words = {
     "stand_in": (
         "STAND-IN DATA, NOT Fashion-MNIST. The images are synthetic. "
         "No accuracy on this page says anything about Fashion-MNIST.",
-        "替代数据，不是 Fashion-MNIST。图像是合成的。本页的任何精度都不能说明 Fashion-MNIST 上的结果。",
+        "替代数据，不是 Fashion-MNIST。图像是合成的。"
+        "本页的任何精度都不能说明 Fashion-MNIST 上的结果。",
     ),
     # The verdict.
     "verdict_lockstep": (
         "In lockstep: after {steps} steps in float64, no weight of {names} differs from NumPy's "
         "by more than {difference}.",
-        "步调一致：在 float64 中训练 {steps} 步后，{names} 的任何权重与 NumPy 的差都不超过 {difference}。",
+        "步调一致：在 float64 中训练 {steps} 步后，"
+        "{names} 的任何权重与 NumPy 的差都不超过 {difference}。",
     ),
     "verdict_alone": (
         "Only NumPy was checked, so nothing is compared.",
@@ -69,4 +71,90 @@ WORDS: Words = {
     # Charts and code.
     "charts": ("Curves, agreement, time and memory", "曲线、一致性、时间与内存"),
     "code": ("The code, side by side", "代码对照"),
+    # Evidence.
+    "not_recorded": ("Not recorded in this run.", "本次运行没有记录。"),
+    "masks": ("Masks of the first step", "第一步的掩码"),
+    "masks_about": (
+        "Each framework's dropout_layer was applied to ones with the seed of the run. White units "
+        "are kept, black ones are dropped. The pictures show the first 32 images (rows) and 64 "
+        "units (columns).",
+        "用本次运行的种子，把每个框架的 dropout_layer 作用于全 1 的数组。白色单元保留，黑色单元丢弃。"
+        "图中是前 32 个图像（行）和前 64 个单元（列）。",
+    ),
+    "masks_layer": ("Hidden layer {layer}", "第 {layer} 个隐藏层"),
+    "masks_equal": (
+        "{equal} of {total} frameworks have the same mask, bit for bit ({shape}, {dropped} "
+        "dropped).",
+        "{total} 个框架中有 {equal} 个的掩码逐位相同（{shape}，丢弃 {dropped}）。",
+    ),
+    "masks_different": (
+        "The mask of {names} differs from that of {name}.",
+        "{names} 的掩码与 {name} 的不同。",
+    ),
+    "masks_alone": ("{shape}, {dropped} dropped.", "{shape}，丢弃 {dropped}。"),
+    "mask_alt": (
+        "Mask of hidden layer {layer}, {name}: white is kept, black is dropped",
+        "第 {layer} 个隐藏层的掩码，{name}：白色保留，黑色丢弃",
+    ),
+    "filters": ("Filters of the first layer", "第一层的滤波器"),
+    "filters_about": (
+        "The incoming weights of a hidden unit, as a picture: blue is negative, red is positive, "
+        "and each is scaled to its own largest weight. These are the units with the largest norm "
+        "in the run of {name}: {units}.",
+        "隐藏单元的输入权重画成图：蓝色为负，红色为正，各自按最大权重缩放。"
+        "这些是 {name} 的运行中范数最大的单元：{units}。",
+    ),
+    "filters_difference": (
+        "The largest difference of these weights from those of {name} is {difference}.",
+        "这些权重与 {name} 的权重的最大差为 {difference}。",
+    ),
+    "filters_alt": ("Filters of the first layer, {name}", "第一层的滤波器，{name}"),
+    "predictions": ("Predictions and their uncertainty", "预测及其不确定性"),
+    "predictions_about": (
+        "The first test image of each class. Each framework predicts it {samples} times with "
+        "dropout left on (MC dropout). Shown are the class with the highest mean probability, that "
+        "mean, and the standard deviation over the masks.",
+        "每一类的第一张测试图像。每个框架在保留暂退法的情况下预测 {samples} 次（MC dropout）。"
+        "表中是平均概率最大的类别、该平均值，以及各掩码之间的标准差。",
+    ),
+    "predictions_missing": (
+        "No prediction of {names}: its weights are not finite.",
+        "没有 {names} 的预测：其权重不是有限数。",
+    ),
+    "predictions_image": ("test image", "测试图像"),
+    "predictions_wrong": ("(wrong)", "（错误）"),
+    "image_alt": ("Test image {number}", "测试图像 {number}"),
+    "class_0": ("T-shirt", "T恤"),
+    "class_1": ("trouser", "裤子"),
+    "class_2": ("pullover", "套衫"),
+    "class_3": ("dress", "连衣裙"),
+    "class_4": ("coat", "外套"),
+    "class_5": ("sandal", "凉鞋"),
+    "class_6": ("shirt", "衬衫"),
+    "class_7": ("sneaker", "运动鞋"),
+    "class_8": ("bag", "包"),
+    "class_9": ("ankle boot", "短靴"),
+    # What was recorded.
+    "recorded": ("Recipe, data, versions and machine", "配方、数据、版本与机器"),
+    "facts_recipe": ("Recipe", "配方"),
+    "facts_data": ("Data", "数据"),
+    "facts_versions": ("Versions", "版本"),
+    "facts_machine": ("Machine", "机器"),
+    "fact_dataset": ("dataset", "数据集"),
+    "fact_sha256": ("SHA-256", "SHA-256"),
+    "fact_processor": ("processor", "处理器"),
+    "fact_cores": ("cores", "核数"),
+    "fact_platform": ("platform", "平台"),
+    "fact_python": ("Python", "Python"),
+    "fact_numpy": ("NumPy", "NumPy"),
+    "fact_d2ldrop": ("d2ldrop", "d2ldrop"),
+    "fact_device": ("device", "设备"),
+    "fact_threads": ("threads", "线程数"),
+    "fact_execution": ("execution", "执行方式"),
+    "files": ("Files", "文件"),
+    "files_about": (
+        "The links work as long as this page lies in its folder.",
+        "只要本页在其文件夹中，链接就有效。",
+    ),
+    "files_more": ("{number} more files are not listed.", "还有 {number} 个文件没有列出。"),
 }
