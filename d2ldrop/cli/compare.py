@@ -21,6 +21,7 @@ from d2ldrop.cli.options import (
 )
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.report import save_report
 from d2ldrop.cli.resume import resumable
 from d2ldrop.comparison.curves import draw_curves
 from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
@@ -82,11 +83,12 @@ def compare(
         except Interrupted as error:
             summary, interrupted = error.summary, True
     drawn = _save_curves(summary)
+    whole = save_report(Path(summary["folder"]))
     _show(summary, as_json, drawn)
     if interrupted:
         say_how_to_resume(Path(summary["folder"]))
         raise KeyboardInterrupt
-    sys.exit(0 if summary["ok"] and drawn != FAILED else 1)
+    sys.exit(0 if summary["ok"] and drawn != FAILED and whole else 1)
 
 
 def _save_curves(summary: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from d2ldrop.comparison.table import comparison_table, remarks
+from d2ldrop.core.files import damaged
 from d2ldrop.page.evidence import filters, masks, predictions, samples_of
 from d2ldrop.page.recorded import (
     data_facts,
@@ -15,7 +16,7 @@ from d2ldrop.page.recorded import (
 )
 from d2ldrop.page.results import ComparisonResults
 from d2ldrop.page.sections import REPORT, Page, Section
-from d2ldrop.page.tables import html_table
+from d2ldrop.page.tables import HtmlTable, html_table
 from d2ldrop.page.verdict import verdict
 
 
@@ -27,22 +28,30 @@ def comparison_page(results: ComparisonResults, kind: str = "comparison") -> Pag
         kind: "comparison", or "run" for a run of ``d2ldrop train``, which has no verdict.
     """
     summary = results.summary
-    table = html_table(comparison_table(summary), remarks(summary))
     problems = list(results.problems)
-    sections = [
-        Section("table", "table", "table.html", table),
-        *_evidence(results, problems),
-        *_recorded(results),
-    ]
+    table = _table(results, problems)
+    sections = [] if table is None else [Section("table", "table", "table.html", table)]
+    sections += [*_evidence(results, problems), *_recorded(results)]
     return Page(
         kind=kind,
         title=results.folder.name,
-        subtitle=table.title,
+        subtitle=table.title if table else "",
         sections=sections,
         problems=tuple(problems),
         verdict=tuple(verdict(summary)) if kind == "comparison" else (),
-        stand_in=summary["dataset"] == "stand-in",
+        stand_in=summary.get("dataset") == "stand-in",
     )
+
+
+def _table(results: ComparisonResults, problems: list[str]) -> HtmlTable | None:
+    """The table; if the summary lacks a part of it, None, and a sentence in ``problems``."""
+    summary = {"device": "cpu", "problem": None, **results.summary}  # format 1 has no device
+    try:
+        return html_table(comparison_table(summary), remarks(summary))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"lacks a part of its table ({type(error).__name__}: {error})"
+        problems.append(str(damaged(results.folder / "summary.json", problem)))
+        return None
 
 
 def _evidence(results: ComparisonResults, problems: list[str]) -> list[Section]:
@@ -54,9 +63,7 @@ def _evidence(results: ComparisonResults, problems: list[str]) -> list[Section]:
     sections = [Section("masks", "masks", "masks.html", masks(samples))]
     if (shown := filters(runs)) is not None:
         sections.append(Section("filters", "filters", "filters.html", shown))
-    sections.append(
-        Section("predictions", "predictions", "predictions.html", predictions(samples))
-    )
+    sections.append(Section("predictions", "predictions", "predictions.html", predictions(samples)))
     return sections
 
 

@@ -35,8 +35,9 @@ def verdict(summary: dict[str, Any]) -> list[Line]:
     lines = _lockstep(summary["lockstep"])
     for status, names in states.items():
         if status != "ok":
-            key = "verdict_failed" if status == "failed" else "verdict_not_finished"
-            lines.append(Line("bad", key, {"names": _titles(names)}))
+            failed = status == "failed"
+            key = "verdict_failed" if failed else "verdict_not_finished"
+            lines.append(Line("bad" if failed else "unknown", key, {"names": _titles(names)}))
     return lines
 
 
