@@ -23,23 +23,23 @@ CHART_WORDS: dict[str, Text] = {
         "|loss − {reference}'s loss| (nats), {dtype}",
         "|损失 − {reference} 的损失| (nat)，{dtype}",
     ),
-    "yardstick": ("yardstick: rounding alone", "标尺：仅由舍入引起"),
+    "yardstick": ("yardstick: {value:.1e}", "标尺：{value:.1e}"),
+    "dtype_thick": ("{dtype}: thick line", "{dtype}：粗线"),
+    "dtype_thin": ("{dtype}: thin lines", "{dtype}：细线"),
+    "dtype_only": ("{dtype}", "{dtype}"),
     "one_line": (
         "{dtype}: all on one line (epochs: {count})",
         "{dtype}：全部重合成一条线（{count} 个迭代周期）",
     ),
     "around": ("{dtype}: thin lines (epochs: {count})", "{dtype}：细线（{count} 个迭代周期）"),
-    "both_dtypes": (
-        "The thick line is {dtype}. Its dashes take turns: each framework draws one of them. "
-        "Without gaps, all frameworks lie on one line. The thin lines are {speed}: training "
-        "amplifies rounding.",
-        "粗线是 {dtype}，由各框架的短线段轮流组成：没有间断，说明所有框架重合在一条线上。"
-        "细线是 {speed}：训练会放大舍入误差。",
-    ),
-    "one_dtype_striped": (
+    "taking_turns": (
         "The thick line is {dtype}. Its dashes take turns: each framework draws one of them. "
         "Without gaps, all frameworks lie on one line.",
         "粗线是 {dtype}，由各框架的短线段轮流组成：没有间断，说明所有框架重合在一条线上。",
+    ),
+    "thin_lines": (
+        "The thin lines are {dtype} (epochs: {count}): training amplifies rounding.",
+        "细线是 {dtype}（{count} 个迭代周期）：训练会放大舍入误差。",
     ),
     "one_dtype": ("All runs are {dtype}.", "所有运行都用 {dtype}。"),
     "zero": (

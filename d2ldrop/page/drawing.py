@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,21 +15,23 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 INK = COLOURS[0]
+LINE_GID = "line-"
 GREY = "#767676"
 YARDSTICK = {"color": GREY, "linestyle": (0, (6, 3)), "linewidth": 1.0}
-TURN_WIDTH, TURN_DASH = 4.0, 1.5  # points; the dash in line widths, as matplotlib wants it
+TURN_WIDTH, THIN_WIDTH = 4.0, 0.9  # points
+TURN_DASH = 1.5  # line widths, as matplotlib wants it
 SMALLEST_SPAN = 0.02
 """Of a linear axis, as a fraction of its values."""
 MARKS = 10
 """A line has about so many markers."""
 
 
-def line_gid(index: int) -> str:
-    """The id in the SVG of the line or bar with that index."""
-    return f"line-{index}"
+def line_gid(index: int | str) -> str:
+    """The id in the SVG of the line or bar with that index, or of the yardstick."""
+    return f"{LINE_GID}{index}"
 
 
-YARDSTICK_GID = "line-yardstick"
+YARDSTICK_KEY = "yardstick"
 
 
 def series_look(series: Series, ink: str = INK) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def _line_look(line: Line, index: int, ink: str) -> dict[str, Any]:
     every = max(1, math.ceil(len(line.x) / MARKS))
     start = index % every
     if line.width == "thin":
-        look |= {"linewidth": 0.9, "markersize": 3}
+        look |= {"linewidth": THIN_WIDTH, "markersize": 3}
     if line.width == "turn":
         place, count = line.turn
         if len(line.x) >= count:  # the markers take turns, too
@@ -85,7 +86,7 @@ def draw_lines(axes: Axes, panel: Panel, scale: str, ink: str = INK) -> list[Lin
         look = _line_look(line, index, ink)
         artists += axes.plot(line.x, line.y, gid=line_gid(index), **look)
     if panel.yardstick is not None:
-        axes.axhline(panel.yardstick, gid=YARDSTICK_GID, zorder=1, **YARDSTICK)
+        axes.axhline(panel.yardstick, gid=line_gid(YARDSTICK_KEY), zorder=1, **YARDSTICK)
     _set_limits(axes, panel)
     if scale == "log":
         _set_log(axes, panel)
@@ -144,36 +145,40 @@ def power(value: float) -> str:
     return f"10{raised}" if mantissa == "1" else f"{mantissa}·10{raised}"
 
 
-def draw_bars(axes: Axes, panel: Bars, ink: str = INK) -> None:
-    """Draw one horizontal bar per variant, the first at the top, with its value at its end."""
+def draw_bars(axes: Axes, panel: Bars, *, hatched: bool = True) -> None:
+    """Draw one horizontal bar per variant, the first at the top, with its value at its end.
+
+    Args:
+        axes: where to draw.
+        panel: what to draw.
+        hatched: with hatches on light colours, for print; otherwise transparent colours.
+    """
+    from matplotlib.colors import to_rgb
+
     largest = max(value for _, value in panel.bars)
     for index, (series, value) in enumerate(panel.bars):
-        colour = series_look(series, ink)["color"]
+        colour = to_rgb(series_look(series)["color"])
+        strength = 0.9 if series.concise else 0.4
+        tint = [1 - strength * (1 - part) for part in colour]
         axes.barh(
             index,
             value,
             0.7,
-            facecolor=(*_rgb(colour), 0.9 if series.concise else 0.45),
+            facecolor=tint if hatched else (*colour, strength),
             edgecolor=colour,
-            hatch=HATCHES[series.look % len(HATCHES)],
+            hatch=HATCHES[series.look % len(HATCHES)] if hatched else "",
             gid=line_gid(index),
         )
-        axes.text(
-            value + largest * 0.02,
-            index,
+        axes.annotate(
             f"{value:,.{panel.digits}f}",
+            (value, index),
+            (4, 0),
+            textcoords="offset points",
             va="center",
             gid=line_gid(index),
         )
-    for label in axes.set_yticks(
-        range(len(panel.bars)), [series.title for series, _ in panel.bars]
-    ):
-        label.label1.set_parse_math(False)  # a title may contain $
+    titles = [series.title for series, _ in panel.bars]
+    for tick in axes.set_yticks(range(len(panel.bars)), titles):
+        tick.label1.set_parse_math(False)  # a title may contain $
     axes.set(ylim=(len(panel.bars) - 0.5, -0.5), xlim=(0, largest * 1.2 or 1))
     axes.grid(axis="x", alpha=0.3)
-
-
-def _rgb(colour: str) -> Sequence[float]:
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(colour)

@@ -20,7 +20,7 @@ Values: TypeAlias = npt.NDArray[np.float64]
 Runs: TypeAlias = Mapping[str, TrainedRun]
 
 METRICS = ("train_loss", "train_accuracy", "test_accuracy")
-POINTS = 400
+POINTS = 300
 """More steps than these are thinned out in a chart."""
 EXPLODED = 100.0
 """Nats; a network that guesses has a loss of 2.3."""
