@@ -23,11 +23,12 @@ from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
 from d2ldrop.cli.report import save_report
 from d2ldrop.cli.resume import resumable
-from d2ldrop.comparison.curves import draw_curves
 from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
 from d2ldrop.comparison.runner import Interrupted, compare_backends
 from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import dump_json
+from d2ldrop.page.pictures import draw_pictures
+from d2ldrop.page.results import read_comparison
 
 FAILED = "Results without curves"
 
@@ -95,10 +96,11 @@ def _save_curves(summary: dict[str, Any]) -> str:
     """Draw the curves, before anything is printed; return what the folder holds."""
     OUTPUT.results = Path(summary["folder"])
     try:
-        return "Results and curves" if draw_curves(summary) else "Results"
+        drawn = draw_pictures(read_comparison(summary["folder"]))
     except Exception as error:  # noqa: BLE001 - a picture that fails must not cost the table
         click.echo(f"The curves could not be drawn: {error}", err=True)
         return FAILED
+    return "Results and curves" if drawn else "Results"
 
 
 def _show(summary: dict[str, Any], as_json: bool, drawn: str) -> None:
