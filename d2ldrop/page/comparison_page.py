@@ -6,6 +6,7 @@ from typing import Any
 
 from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import damaged
+from d2ldrop.page.charts import page_charts
 from d2ldrop.page.evidence import filters, masks, predictions, samples_of
 from d2ldrop.page.recorded import (
     data_facts,
@@ -31,6 +32,8 @@ def comparison_page(results: ComparisonResults, kind: str = "comparison") -> Pag
     problems = list(results.problems)
     table = _table(results, problems)
     sections = [] if table is None else [Section("table", "table", "table.html", table)]
+    if charts := page_charts(results):
+        sections.append(Section("charts", "charts", "charts.html", charts))
     sections += [*_evidence(results, problems), *_recorded(results)]
     return Page(
         kind=kind,
