@@ -75,9 +75,9 @@ def _recorded(results: ComparisonResults) -> list[Section]:
     summary = results.summary
     facts: dict[str, Any] = {
         "facts_recipe": recipe_facts(summary["recipe"]),
+        "facts_machine": machine_facts(summary),
         "facts_data": data_facts(summary),
         "facts_versions": version_facts(results.runs or results.speed_runs),
-        "facts_machine": machine_facts(summary),
     }
     shown = {name: found for name, found in facts.items() if found}
     return [

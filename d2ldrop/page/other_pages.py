@@ -68,8 +68,8 @@ def experiment_page(folder: Path) -> Page:
     sections += _shown(table, figure)
     facts = {
         "facts_recipe": recipe_facts(content["recipe"]),
-        "facts_data": data_facts(content),
         "facts_machine": machine_facts(content),
+        "facts_data": data_facts(content),
     }
     about = table.title.partition("\n")[2] if table else content["backend"]
     return Page(
