@@ -452,8 +452,10 @@ def test_what_an_interpreter_prints_is_no_report(tmp_path: Path) -> None:
     python = tmp_path / "talkative-python"
     python.write_text(f'#!/bin/sh\necho "Welcome to this cluster"\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    out = subprocess.run([*COMPARE, *ONE_DTYPE, "numpy", "--python", f"numpy={python}"], cwd=tmp_path,
-                         capture_output=True, text=True, check=False)  # fmt: skip
+    out = subprocess.run(
+        [*COMPARE, *ONE_DTYPE, "numpy", "--python", f"numpy={python}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert out.returncode == 0, out.stderr
 
 
