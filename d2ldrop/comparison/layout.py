@@ -68,6 +68,12 @@ class FittedTable:
         """Draw a line below the last row."""
         self._sections.add(len(self._rows) - 1)
 
+    def groups(self) -> list[list[list[Text]]]:
+        """The rows, as lists of cells, in groups that a line separates."""
+        ends = sorted({*self._sections, len(self._rows) - 1})
+        starts = [0, *(end + 1 for end in ends[:-1])]
+        return [self._rows[start : end + 1] for start, end in zip(starts, ends, strict=True)]
+
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:

@@ -22,12 +22,14 @@ class TrainedRun:
         folder: the run's folder.
         result: the content of its ``result.json``.
         losses: the loss of every step in nats, (steps,).
+        weights: W1 (784, h1), b1 (h1,), W2 (h1, h2), b2 (h2,), W3 (h2, 10), b3 (10,).
     """
 
     name: str
     folder: RunFolder
     result: dict[str, Any]
     losses: npt.NDArray[np.float64]
+    weights: dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,19 @@ def _read_runs(path: Path, names: Iterable[str], problems: list[str]) -> dict[st
     for name in names:
         folder = RunFolder(path / name)
         try:
-            result, losses = folder.read_result(), np.load(folder.trace)
+            runs[name] = read_run(folder, name)
         except (OSError, ValueError) as error:
             problems.append(f"{folder.path} cannot be read: {error}")
-        else:
-            runs[name] = TrainedRun(name, folder, result, losses)
     return runs
+
+
+def read_run(folder: RunFolder, name: str) -> TrainedRun:
+    """Read a finished run, and check all its files.
+
+    Raises:
+        FileNotFoundError: the run is not finished.
+        DamagedFileError: a file is damaged, missing, or a newer version wrote it.
+    """
+    result, saved = folder.read_result(), folder.read()
+    assert saved is not None  # read_result has found it
+    return TrainedRun(name, folder, result, saved.trace, saved.weights)

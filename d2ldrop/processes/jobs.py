@@ -30,6 +30,7 @@ from d2ldrop.training.layer_check import concise_faults, layer_faults
 from d2ldrop.training.loop import OnStep, evaluate, train
 from d2ldrop.training.observed import Observer, RunObserver
 from d2ldrop.training.run import EpochResult
+from d2ldrop.training.samples import record_samples
 from d2ldrop.training.saved_arrays import load_weights
 from d2ldrop.training.short_training import short_data, short_weights
 from d2ldrop.training.steps import take_steps
@@ -124,11 +125,12 @@ class TrainJob(Job):
         def on_epoch(result: EpochResult) -> None:
             emit("epoch", phase=self.phase, **asdict(result))
 
-        train(
+        data = self.shared.load()
+        run = train(
             self.backend,
             self.recipe,
             implementation=self.implementation,
-            data=self.shared.load(),
+            data=data,
             device=self.device,
             folder=self.folder,
             resume=self.resume,
@@ -137,6 +139,7 @@ class TrainJob(Job):
             on_step=step_reporter(emit, self.phase),
             on_epoch=on_epoch,
         )
+        record_samples(self.folder, run, data)
 
 
 @dataclass(frozen=True)
