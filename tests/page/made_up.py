@@ -9,6 +9,7 @@ frameworks and 200 epochs takes about a second.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -149,9 +150,9 @@ def _history(losses: Losses, rng: np.random.Generator) -> list[EpochResult]:
     history = []
     for number, mean in enumerate(losses.reshape(-1, STEPS).mean(axis=1), 1):
         accuracy = 1 / (1 + mean / 2) if np.isfinite(mean) else 0.1
-        rounded = [round(part * accuracy, 4) for part in (1, 0.97)]
+        train, test = round(accuracy, 4), round(0.97 * accuracy, 4)
         seconds = 1.5 + rng.uniform(0, 0.3)
-        history.append(EpochResult(number, float(mean), *rounded, float(seconds)))
+        history.append(EpochResult(number, float(mean), train, test, float(seconds)))
     return history
 
 
@@ -175,7 +176,7 @@ def _identity(name: str, recipe: Recipe, made: MadeUp) -> RunIdentity:
 def _weights(recipe: Recipe, rng: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
     sizes = (784, *HIDDEN, 10)
     weights = {}
-    for layer, shape in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for layer, shape in enumerate(itertools.pairwise(sizes), 1):
         weights[f"W{layer}"] = rng.normal(0, 0.1, shape).astype(recipe.dtype)
         weights[f"b{layer}"] = np.zeros(shape[1], recipe.dtype)
     return weights
