@@ -39,7 +39,7 @@ COMMANDS = ("tests/cli/", "tests/processes/", "tests/project/")
 """Tests of these rooms without a backend have a process of their own: together with the others they
 would take longer than those of any backend."""
 BROWSER = "tests/page/browser/"
-"""Playwright keeps an event loop running in the thread of its tests, so they have a process, too."""
+"""Playwright runs an event loop in the thread of its tests, so they have a process, too."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

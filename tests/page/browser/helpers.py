@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # no types
 from playwright.sync_api import Page, ViewportSize
 
 from d2ldrop.page.report import write_report
@@ -33,7 +33,7 @@ def violations(page: Page) -> list[str]:
 
 def too_wide(page: Page) -> list[str]:
     """The elements that reach beyond the right edge and do not scroll inside another element."""
-    return page.evaluate(
+    found: list[str] = page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth;
           const scrolls = (one) => /(auto|scroll|hidden)/.test(getComputedStyle(one).overflowX);
@@ -45,3 +45,4 @@ def too_wide(page: Page) -> list[str]:
             .map((one) => one.outerHTML.slice(0, 120));
         }"""
     )
+    return found

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from d2ldrop.page.report import write_report
-
 from tests.page.browser.helpers import NARROW, OpenPage, violations
 from tests.page.made_up import CONCISE, SIX, write_comparison
 
