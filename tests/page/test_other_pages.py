@@ -11,7 +11,9 @@ from d2ldrop import Recipe
 from d2ldrop.core.files import DamagedFileError, write_json
 from d2ldrop.page.report import make_report
 from d2ldrop.training.folder import NamedFolder
-from tests.page.test_report import EVIL, Page, report
+from tests.page.pages import EVIL, Page, report
+
+pytestmark = pytest.mark.usefixtures("without_slow_parts")
 
 PLAN = {
     "experiment": "swap-dropout",

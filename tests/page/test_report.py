@@ -1,109 +1,20 @@
-"""The page of a run folder: what it shows, what it escapes, and what it does with bad input."""
+"""The page of a comparison: what it shows, what it escapes, and what it is as a file."""
 
 from __future__ import annotations
 
-import json
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from d2ldrop.cli.main import cli
-from d2ldrop.cli.report import save_report
-from d2ldrop.core.files import write_json, write_sealed
-from d2ldrop.page import comparison_page
 from d2ldrop.page.frame import ALL_WORDS, environment, fields
 from d2ldrop.page.report import make_report, write_report
-from d2ldrop.training.samples import Samples, write_samples
-from tests.page.chart_runs import invented_losses, write_comparison
+from tests.page.chart_runs import write_comparison
+from tests.page.pages import EVIL, RUNS, Page, a_check, add_samples, page_of
 
-EVIL = "<script>alert('x')</script>&\"'"
-RUNS = {"numpy": invented_losses(2), "torch": invented_losses(2)}
-
-
-@pytest.fixture
-def charts() -> None:
-    """For a test that needs the charts, which take a while to draw."""
-
-
-@pytest.fixture(autouse=True)
-def no_charts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the charts, unless the test asks for them."""
-    if "charts" not in request.fixturenames:
-        monkeypatch.setattr(comparison_page, "page_charts", lambda _: [])
-
-
-def a_check(what: str = "whole run", steps: int = 20, **in_lockstep: bool) -> dict[str, Any]:
-    """A lockstep check of a summary, in which the other rows differ by 1e-12."""
-    return {
-        "what": what,
-        "steps": steps,
-        "yardstick": 1e-12,
-        "limit": 1e-11,
-        "difference": {name: 0.0 if name == "numpy" else 1e-12 for name in in_lockstep},
-        "in_lockstep": in_lockstep,
-    }
-
-
-def small_samples(flipped: bool = False) -> Samples:
-    """Two images, and a mask per hidden layer; a bit outside the picture may be flipped."""
-    mask = np.random.default_rng(0).random((40, 70)) < 0.5
-    if flipped:
-        mask = mask.copy()
-        mask[39, 69] ^= True
-    mean = np.zeros((2, 10))
-    mean[0, 3], mean[1, 7] = 0.75, 0.5
-    images = np.zeros((2, 784), np.uint8)
-    labels = np.array([3, 5], np.uint8)
-    return Samples(images, labels, mean, mean / 8, 100, (mask, mask))
-
-
-def add_samples(folder: Path, **flipped: bool) -> None:
-    for name, flip in flipped.items():
-        digest = json.loads((folder / name / "result.json").read_text())["digest"]
-        write_samples(folder / name, small_samples(flip), digest)
-
-
-class Page(HTMLParser):
-    """The elements and the English text of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._skip = 0
-        self.feed(html)
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag in ("script", "style"):
-            self._skip += 1
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self._skip -= 1
-
-    def handle_data(self, data: str) -> None:
-        if not self._skip:
-            self.text += f"{data} "
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def page_of(folder: Path) -> Page:
-    return Page(make_report(folder).html)
-
-
-def report(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["report", *arguments])
-
+pytestmark = pytest.mark.usefixtures("without_slow_parts")
 
 # What the page shows.
 
@@ -209,7 +120,7 @@ def test_a_single_run_has_no_verdict(tmp_path: Path) -> None:
 # The page as a file.
 
 
-@pytest.mark.usefixtures("charts")
+@pytest.mark.usefixtures("slow_parts")
 def test_the_page_is_one_file_without_network(tmp_path: Path) -> None:
     write_comparison(tmp_path, RUNS, lockstep=[a_check(numpy=True, torch=True)])
     add_samples(tmp_path, numpy=False, torch=False)
@@ -224,7 +135,7 @@ def test_the_page_is_one_file_without_network(tmp_path: Path) -> None:
             assert re.match(r"$|#|data:image/|\./", address), (tag, address)
 
 
-@pytest.mark.usefixtures("charts")
+@pytest.mark.usefixtures("slow_parts")
 def test_headings_are_in_order_and_anchors_exist(tmp_path: Path) -> None:
     write_comparison(tmp_path, RUNS)
     add_samples(tmp_path, numpy=False, torch=False)
@@ -240,7 +151,7 @@ def test_headings_are_in_order_and_anchors_exist(tmp_path: Path) -> None:
     assert all("alt" in one for one in page.all("img"))
 
 
-@pytest.mark.usefixtures("charts")
+@pytest.mark.usefixtures("slow_parts")
 def test_markup_in_a_run_folder_stays_text(tmp_path: Path) -> None:
     folder = tmp_path / "a<b>'&"
     rows = write_comparison(folder, RUNS)["backends"]
@@ -281,117 +192,3 @@ def test_templates_use_known_texts() -> None:
         source = made.loader.get_source(made, name)[0]
         for key in re.findall(r"""\b(?:t|label)\((?:"[\w-]+", )?"(\w+)"[,)]""", source):
             assert key in ALL_WORDS, (name, key)
-
-
-# Bad input.
-
-
-def test_a_folder_that_is_missing_or_empty(tmp_path: Path) -> None:
-    for name, expected in (("gone", "there is no run folder"), ("", "holds no finished run")):
-        result = report(str(tmp_path / name))
-        assert result.exit_code == 2
-        assert expected in result.output
-
-
-def damage_summary(folder: Path) -> None:
-    (folder / "summary.json").write_text('{"format": 2')
-
-
-def newer_summary(folder: Path) -> None:
-    (folder / "summary.json").write_text('{"format": 3}')
-
-
-def lose_summary(folder: Path) -> None:
-    (folder / "summary.json").unlink()
-
-
-def damage_result(folder: Path) -> None:
-    path = folder / "torch" / "result.json"
-    path.write_text(path.read_text().replace("float32", "float64", 1))
-
-
-def lose_result(folder: Path) -> None:
-    (folder / "torch" / "result.json").unlink()
-
-
-def empty_trace(folder: Path) -> None:
-    (folder / "torch" / "trace.npy").write_bytes(b"")
-
-
-def lose_trace(folder: Path) -> None:
-    (folder / "torch" / "trace.npy").unlink()
-
-
-def damage_samples(folder: Path) -> None:
-    path = folder / "torch" / "samples.safetensors"
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def summary_without_rows(folder: Path) -> None:
-    content = json.loads((folder / "summary.json").read_text())
-    del content["backends"]["torch"]["train_loss"]
-    write_sealed(folder / "summary.json", content)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "named"),
-    [
-        (damage_summary, "summary.json"),
-        (newer_summary, "summary.json"),
-        (lose_summary, "summary.json"),
-        (damage_result, "torch/result.json"),
-        (lose_result, "torch/result.json"),
-        (empty_trace, "torch/trace.npy"),
-        (lose_trace, "torch/trace.npy"),
-        (damage_samples, "torch/samples.safetensors"),
-        (summary_without_rows, "summary.json"),
-    ],
-)
-def test_a_page_with_what_is_there(tmp_path: Path, spoil: Any, named: str) -> None:
-    folder = tmp_path / "run"
-    write_comparison(folder, RUNS)
-    add_samples(folder, numpy=False, torch=False)
-    spoil(folder)
-    result = report("run", "--out", str(tmp_path))
-    assert result.exit_code == 1, result.output
-    expected = str(folder / named)
-    assert expected in result.output
-    page = Page((folder / "report.html").read_text(encoding="utf-8"))
-    assert "What could not be read" in page.text
-    assert expected in page.text
-    assert "NumPy" in page.text
-
-
-@pytest.mark.parametrize("spoil", [damage_summary, newer_summary])
-def test_nothing_can_be_read(tmp_path: Path, spoil: Any) -> None:
-    write_comparison(tmp_path, RUNS)
-    spoil(tmp_path)
-    for name in RUNS:
-        (tmp_path / name / "result.json").write_text("{}")
-    result = report(str(tmp_path))
-    assert result.exit_code == 2
-    assert str(tmp_path / "summary.json") in result.output
-    assert not (tmp_path / "report.html").exists()
-
-
-def test_a_folder_of_format_1(tmp_path: Path) -> None:
-    write_comparison(tmp_path, RUNS, lockstep=[a_check(numpy=True, torch=True)])
-    for path in (tmp_path / "summary.json", *(tmp_path / name / "result.json" for name in RUNS)):
-        content = json.loads(path.read_text())
-        for new in ("format", "digest", "arrays", "speed", "left_out", "execution", "threads"):
-            content.pop(new, None)
-        for row in content.get("backends", {}).values() if path.name == "summary.json" else ():
-            del row["result_digest"], row["diverged_after"], row["stopped_early"]
-        write_json(path, content)
-    result = report(str(tmp_path))
-    assert result.exit_code == 0, result.output
-
-
-def test_a_page_that_fails_costs_nothing_else(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert not save_report(tmp_path / "gone")
-    assert "The page could not be written" in capsys.readouterr().err
-    write_comparison(tmp_path, RUNS)
-    assert save_report(tmp_path)
-    assert (tmp_path / "report.html").exists()
