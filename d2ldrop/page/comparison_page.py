@@ -54,9 +54,7 @@ def _evidence(results: ComparisonResults, problems: list[str]) -> list[Section]:
     sections = [Section("masks", "masks", "masks.html", masks(samples))]
     if (shown := filters(runs)) is not None:
         sections.append(Section("filters", "filters", "filters.html", shown))
-    sections.append(
-        Section("predictions", "predictions", "predictions.html", predictions(samples))
-    )
+    sections.append(Section("predictions", "predictions", "predictions.html", predictions(samples)))
     return sections
 
 

@@ -152,7 +152,9 @@ def masks(samples: Mapping[str, Samples]) -> list[LayerMasks]:
 def filters(runs: Mapping[str, TrainedRun]) -> Filters | None:
     """The filters of the units with the largest norm; None if no run has finite weights."""
     weights = {
-        name: run.weights["W1"] for name, run in runs.items() if np.isfinite(run.weights["W1"]).all()
+        name: run.weights["W1"]
+        for name, run in runs.items()
+        if np.isfinite(run.weights["W1"]).all()
     }
     if not weights:
         return None
