@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from d2ldrop.backend import backend_names
 from d2ldrop.frameworks import title
@@ -52,7 +53,7 @@ class CodeFunction:
     """
 
     name: str
-    about: str
+    about: Markup
     helper: bool
     panels: list[Panel]
     differences: dict[str, list[Block]]
@@ -106,7 +107,7 @@ def _function(name: str, backends: Sequence[str]) -> CodeFunction:
     found = {backend: each.lines for backend, each in listings.items() if each is not None}
     return CodeFunction(
         name=name,
-        about=about(name, backends),
+        about=_literals(about(name, backends)),
         helper=name not in CONTRACT,
         panels=[
             Panel(backend, title(backend), listing, html_lines(found.get(backend, ())))
@@ -117,3 +118,8 @@ def _function(name: str, backends: Sequence[str]) -> CodeFunction:
             for left, right in combinations(found, 2)
         },
     )
+
+
+def _literals(text: str) -> Markup:
+    """``text`` as HTML, with its literals in double backquotes as code."""
+    return Markup(re.sub("``(.+?)``", r"<code>\1</code>", escape(text)))

@@ -6,8 +6,8 @@ CODE_WORDS: dict[str, tuple[str, str]] = {
     "kind_code": ("Source code", "源代码"),
     "code_about": (
         "Choose a framework above any function: all functions on this page switch to it. "
-        "Compare it with another one to see the lines that differ.",
-        "在任一函数上方选择框架，本页所有函数都会切换。与另一个框架对比，可以看到不同的行。",
+        "Compare it with another one to see the lines that differ; indentation does not count.",
+        "在任一函数上方选择框架，本页所有函数都会切换。与另一个框架对比，可以看到不同的行（不计缩进）。",
     ),
     "code_functions": ("Functions", "函数"),
     "code_frameworks": ("Framework", "框架"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -32,11 +32,18 @@ class ColouredOnly(Filter):
     """Replace the kind of a token by that of COLOURED, or by Text, so that pages stay small."""
 
     def filter(
-        self, _lexer: Any, stream: Iterator[tuple[_TokenType, str]]
+        self,
+        lexer: Any,  # noqa: ARG002 - the base class has it
+        stream: Iterable[tuple[_TokenType, str]],
     ) -> Iterator[tuple[_TokenType, str]]:
         """Yield the same text with these kinds."""
         for kind, text in stream:
-            yield next((each for each in COLOURED if kind in each), Text), text
+            yield next((each for each in COLOURED if _is_within(kind, each)), Text), text
+
+
+def _is_within(kind: _TokenType, outer: _TokenType) -> bool:
+    """Whether ``kind`` is ``outer`` or one of its parts."""
+    return kind[: len(outer)] == outer
 
 
 def python_lexer() -> PythonLexer:

@@ -1,4 +1,7 @@
-"""What differs between two listings: lines, and words within them."""
+"""What differs between two listings: lines, and words within them.
+
+Indentation does not count: one more ``with`` around a block would mark all of its lines.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,13 @@ class Row:
 
 def blocks(left: Sequence[str], right: Sequence[str]) -> list[Block]:
     """The parts of two listings that differ."""
-    opcodes = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
-    return [(i1, i2, j1, j2) for tag, i1, i2, j1, j2 in opcodes if tag != "equal"]
+    return [(i1, i2, j1, j2) for tag, i1, i2, j1, j2 in _opcodes(left, right) if tag != "equal"]
 
 
 def rows(left: Sequence[str], right: Sequence[str]) -> list[Row]:
     """All lines of two listings, aligned."""
     aligned: list[Row] = []
-    opcodes = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
-    for tag, i1, i2, j1, j2 in opcodes:
+    for tag, i1, i2, j1, j2 in _opcodes(left, right):
         for i, j in zip_longest(range(i1, i2), range(j1, j2)):
             aligned.append(Row(i, j, tag != "equal"))
     return aligned
@@ -46,16 +47,25 @@ def rows(left: Sequence[str], right: Sequence[str]) -> list[Row]:
 
 def differing_words(left: str, right: str) -> tuple[list[Span], list[Span]]:
     """The parts of two lines that differ, in whole words."""
-    words = [re.findall(r"\w+|\s+|[^\w\s]", line) for line in (left, right)]
+    words = _words(left), _words(right)
     starts = [_starts(each) for each in words]
     spans: tuple[list[Span], list[Span]] = [], []
-    matcher = SequenceMatcher(None, *words, autojunk=False)
+    matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         if tag != "equal":
             for side, begin, end in ((0, i1, i2), (1, j1, j2)):
-                if begin < end:
+                if "".join(words[side][begin:end]).strip():
                     spans[side].append((starts[side][begin], starts[side][end]))
     return spans
+
+
+def _opcodes(left: Sequence[str], right: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    a, b = ([line.strip() for line in side] for side in (left, right))
+    return SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+
+
+def _words(line: str) -> list[str]:
+    return re.findall(r"^\s+|\w+|\s+|[^\w\s]", line)
 
 
 def _starts(words: Sequence[str]) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from d2ldrop.backend import GROUP, backend_names
-from d2ldrop.contract import CONCISE, Backend, Tracer
+from d2ldrop.contract import CONCISE, Backend, ConciseBackend, Tracer
 from d2ldrop.core.suggestions import did_you_mean
 from d2ldrop.entry_points import modules_of
 from d2ldrop.frameworks import aliases
@@ -69,9 +69,8 @@ def check_function(name: str, backends: Iterable[str]) -> None:
     known = function_names(backends)
     if name not in known:
         if name in backend_names():
-            hint = "; the name of the function comes before those of the backends"
-        else:
-            hint = did_you_mean(name, known)
+            raise ValueError(f"{name!r} is a backend: give a function first, then the backends")
+        hint = did_you_mean(name, known)
         raise ValueError(f"unknown function {name!r}: d2ldrop show lists all names{hint}")
 
 
@@ -122,7 +121,11 @@ def find_listing(name: str, backend: str) -> Listing | None:
 
 
 def about(name: str, backends: Iterable[str]) -> str:
-    """The first line of the docstring in the first backend that has one."""
+    """What a function does: the first line of its docstring in the contract, else in a backend."""
+    for protocol in (Backend, ConciseBackend, Tracer):
+        method = vars(protocol).get(name)
+        if method is not None:
+            return str(method.__doc__).partition("\n")[0]
     listings = (find_listing(name, backend) for backend in backends)
     return next((each.about for each in listings if each is not None and each.about), "")
 

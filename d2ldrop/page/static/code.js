@@ -97,7 +97,6 @@
   function choose(change, touched) {
     const before = touched.getBoundingClientRect().top;
     Object.assign(choice, change);
-    if (choice.with === choice.code) choice.with = "";
     show();
     remember();
     const moved = touched.getBoundingClientRect().top - before;
@@ -105,12 +104,13 @@
   }
 
   function show() {
-    if (select) {
-      select.value = choice.with;
-      for (const option of select.options) option.disabled = option.value === choice.code;
-    }
-    section.classList.toggle("comparing", choice.with !== "");
+    if (select) select.value = choice.with;
+    section.classList.toggle("comparing", comparing());
     functions.forEach(showFunction);
+  }
+
+  function comparing() {
+    return choice.with !== "" && choice.with !== choice.code;
   }
 
   function showFunction(one) {
@@ -131,7 +131,7 @@
       found ||= (chosen || compared) && !("missing" in panel.dataset);
     }
     one.element.hidden = "helper" in one.element.dataset && !found;
-    if (choice.with) mark(one);
+    if (comparing()) mark(one);
   }
 
   function clearMarks(element) {
@@ -184,10 +184,9 @@
   functions.forEach(makeTabs);
   if (select) {
     select.addEventListener("change", () => choose({ with: select.value }, select));
-    section.querySelector(".code-choice").hidden = false;
+    for (const each of section.querySelectorAll(".code-help, .code-choice")) each.hidden = false;
   }
-  if (choice.with === choice.code) choice.with = "";
   const target = location.hash.startsWith("#code") && document.getElementById(location.hash.slice(1));
   show();
-  if (target) target.scrollIntoView(); // the listings above it have become fewer
+  if (target) target.scrollIntoView({ behavior: "instant" }); // the listings above it have become fewer
 })();
