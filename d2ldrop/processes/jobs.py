@@ -139,7 +139,8 @@ class TrainJob(Job):
             on_step=step_reporter(emit, self.phase),
             on_epoch=on_epoch,
         )
-        record_samples(self.folder, run, data)
+        if self.phase == "train":
+            record_samples(self.folder, run, data)
 
 
 @dataclass(frozen=True)
