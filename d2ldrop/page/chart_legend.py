@@ -47,9 +47,10 @@ def legend_of(panels: Sequence[Panel], prefix: str) -> list[LegendEntry]:
         title = line.series.title
         entries.setdefault(line.series.name, ((title, title), series_look(line.series)))
     for panel in panels:
-        dtypes = {line.dtype: line.width for line in panel.lines}
+        dtypes = {line.dtype: line.width for line in reversed(panel.lines)}  # the first decides
         if len(dtypes) > 1:
-            entries |= {f"dtype {dtype}": _dtype(dtype, width) for dtype, width in dtypes.items()}
+            for dtype in sorted(dtypes, reverse=True):
+                entries[f"dtype {dtype}"] = _dtype(dtype, dtypes[dtype])
         if panel.yardstick is not None:
             entries[YARDSTICK_KEY] = words("yardstick", value=panel.yardstick), YARDSTICK
     return [

@@ -8,7 +8,10 @@
 
   const inLanguage = (text) => text[document.documentElement.lang.startsWith("zh") ? 1 : 0];
   const isHidden = (line) => line.keys.some((key) => hidden.has(key));
-  const digits = (value) => (value === null ? "NaN" : String(Number(value.toPrecision(4))));
+  const digits = (value) => {
+    if (value === null) return "NaN"; // JSON has no NaN
+    return Math.abs(value) < 1e6 ? String(Number(value.toPrecision(4))) : value.toExponential(3);
+  };
 
   function element(tag, parent, name) {
     const made = document.createElement(tag);
