@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from d2ldrop.comparison.table import comparison_table, remarks
+from d2ldrop.core.files import damaged
+from d2ldrop.page.charts import page_charts
 from d2ldrop.page.evidence import filters, masks, predictions, samples_of
 from d2ldrop.page.recorded import (
     data_facts,
@@ -15,7 +17,7 @@ from d2ldrop.page.recorded import (
 )
 from d2ldrop.page.results import ComparisonResults
 from d2ldrop.page.sections import REPORT, Page, Section
-from d2ldrop.page.tables import html_table
+from d2ldrop.page.tables import HtmlTable, html_table
 from d2ldrop.page.verdict import verdict
 
 
@@ -27,22 +29,32 @@ def comparison_page(results: ComparisonResults, kind: str = "comparison") -> Pag
         kind: "comparison", or "run" for a run of ``d2ldrop train``, which has no verdict.
     """
     summary = results.summary
-    table = html_table(comparison_table(summary), remarks(summary))
     problems = list(results.problems)
-    sections = [
-        Section("table", "table", "table.html", table),
-        *_evidence(results, problems),
-        *_recorded(results),
-    ]
+    table = _table(results, problems)
+    sections = [] if table is None else [Section("table", "table", "table.html", table)]
+    if charts := page_charts(results):
+        sections.append(Section("charts", "charts", "charts.html", charts))
+    sections += [*_evidence(results, problems), *_recorded(results)]
     return Page(
         kind=kind,
         title=results.folder.name,
-        subtitle=table.title,
+        subtitle=table.title if table else "",
         sections=sections,
         problems=tuple(problems),
         verdict=tuple(verdict(summary)) if kind == "comparison" else (),
-        stand_in=summary["dataset"] == "stand-in",
+        stand_in=summary.get("dataset") == "stand-in",
     )
+
+
+def _table(results: ComparisonResults, problems: list[str]) -> HtmlTable | None:
+    """The table; if the summary lacks a part of it, None, and a sentence in ``problems``."""
+    summary = {"device": "cpu", "problem": None, **results.summary}  # format 1 has no device
+    try:
+        return html_table(comparison_table(summary), remarks(summary))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"lacks a part of its table ({type(error).__name__}: {error})"
+        problems.append(str(damaged(results.folder / "summary.json", problem)))
+        return None
 
 
 def _evidence(results: ComparisonResults, problems: list[str]) -> list[Section]:
@@ -63,9 +75,9 @@ def _recorded(results: ComparisonResults) -> list[Section]:
     summary = results.summary
     facts: dict[str, Any] = {
         "facts_recipe": recipe_facts(summary["recipe"]),
+        "facts_machine": machine_facts(summary),
         "facts_data": data_facts(summary),
         "facts_versions": version_facts(results.runs or results.speed_runs),
-        "facts_machine": machine_facts(summary),
     }
     shown = {name: found for name, found in facts.items() if found}
     return [
