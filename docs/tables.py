@@ -85,12 +85,12 @@ VERDICT_IN_CHINESE = (
 CHINESE = {
     "backend": "框架",
     "version": "版本",
-    "s/epoch": "秒/周期",
-    "train loss": "训练损失",
-    "train acc": "训练精度",
-    "test acc": "测试精度",
-    "peak MB": "内存峰值 (MB)",
-    "|ΔW| at step 100": "第 100 步的 |ΔW|",
+    "train loss (float64)": "训练损失 (float64)",
+    "train acc (float64)": "训练精度 (float64)",
+    "test acc (float64)": "测试精度 (float64)",
+    "|ΔW| at step 2,350": "第 2,350 步的 |ΔW|",
+    "s/epoch (float32)": "秒/周期 (float32)",
+    "peak MB (float32)": "内存峰值 (MB, float32)",
     "seed": "种子",
     "yardstick": "标尺",
 }

@@ -135,28 +135,15 @@ def _read_summary(summary: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     versions = [f"{title(name)} {row['framework_version']}" for name, row in backends.items()]
     checks = {check["what"]: check for check in summary["lockstep"]}
     recipe, given = summary["recipe"], _recipe_options(summary["recipe"])
+    if summary.get("speed"):
+        if given or recipe["num_epochs"] != Recipe().num_epochs:
+            raise ValueError(f"{summary['folder']}: the first table shows the book's recipe")
+        return "comparison", {"versions": versions, **_main_job(summary, checks["whole run"])}
     if "whole run" in checks:
         seed = str(recipe["seed"])
         rows = {seed: _differences("lockstep-seeds", checks["whole run"])}
         command = f"d2ldrop compare --dtype float64 --seed SEED{given}"
         return "lockstep-seeds", {"versions": versions, "command": command, "rows": rows}
-    first = checks.get("first steps")
-    if given == "" and first and first["steps"] == 100:
-        rows = {
-            title(name): [
-                row["framework_version"],
-                f"{row['seconds_per_epoch']:.2f}",
-                f"{row['train_loss']:.4f}",
-                f"{row['train_accuracy']:.4f}",
-                f"{row['test_accuracy']:.4f}",
-                f"{row['peak_rss_bytes'] / 1e6:,.0f}",
-                f"{first['difference'][name]:.1e}",
-            ]
-            for name, row in backends.items()
-        }
-        check = {key: f"{first[key]:.1e}" for key in ("limit", "yardstick")} | {"steps": 100}
-        measurement = {"versions": versions, "command": "make compare", "check": check}
-        return "comparison", measurement | {"rows": rows}
     rows = {}
     for what, suffix in (("first steps", ""), ("first steps without noise", " --impl concise")):
         if what in checks:
@@ -164,6 +151,25 @@ def _read_summary(summary: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     steps = summary["lockstep"][0]["steps"]
     command = f"d2ldrop compare --num-epochs 1 --lockstep-steps {steps} OPTIONS"
     return "lockstep-recipes", {"versions": versions, "command": command, "rows": rows}
+
+
+def _main_job(summary: dict[str, Any], check: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows of ``make compare``: results in float64, speed and memory in float32."""
+    rows = {}
+    for name, row in summary["backends"].items():
+        speed = summary["speed"]["backends"][name]
+        rows[title(name)] = [
+            row["framework_version"],
+            f"{row['train_loss']:.6f}",
+            f"{row['train_accuracy']:.4f}",
+            f"{row['test_accuracy']:.4f}",
+            f"{check['difference'][name]:.1e}",
+            f"{speed['seconds_per_epoch']:.2f}",
+            f"{speed['peak_rss_bytes'] / 1e6:,.0f}",
+        ]
+    limits = {key: f"{check[key]:.1e}" for key in ("limit", "yardstick")}
+    limits["steps"] = f"{check['steps']:,}"
+    return {"command": "make compare", "check": limits, "rows": rows}
 
 
 def _recipe_options(recipe: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from d2ldrop.bench.tables import Results, measured
 from d2ldrop.bench.timing import spread
-from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from d2ldrop.core.files import write_bytes
 from d2ldrop.frameworks import title
 

@@ -13,6 +13,7 @@ from d2ldrop.cli.completion import Choice, complete_backend
 from d2ldrop.cli.options import data_options, place_options, take_data_source, worker_options
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress
+from d2ldrop.cli.report import save_report
 from d2ldrop.processes.options import WorkerOptions
 
 
@@ -69,5 +70,6 @@ def bench(
     except Exception as error:  # noqa: BLE001 - a picture that fails must not cost the table
         click.echo(f"The picture could not be drawn: {error}", err=True)
         what, failed = "Figures", True
+    failed = not save_report(OUTPUT.results) or failed
     show(bench_table(summary), bench_remarks(summary), f"{what}: {summary['folder']}")
     sys.exit(1 if failed else 0)

@@ -21,14 +21,18 @@ from d2ldrop.cli.options import (
 )
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.report import save_report
 from d2ldrop.cli.resume import resumable
-from d2ldrop.comparison.curves import draw_curves
 from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
 from d2ldrop.comparison.runner import Interrupted, compare_backends
 from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import dump_json
+from d2ldrop.page.pictures import draw_pictures
+from d2ldrop.page.results import read_comparison
 
 FAILED = "Results without curves"
+SPEED_EPOCHS = 3
+"""Epochs in float32 without --dtype; their median leaves out a slow first one."""
 
 
 @click.command()
@@ -44,7 +48,13 @@ FAILED = "Results without curves"
     type=int,
     default=100,
     show_default=True,
-    help="Number of steps of the lockstep check (in float64) before each run.",
+    help="Number of steps of the lockstep check (in float64) of each variant.",
+)
+@click.option(
+    "--speed-epochs",
+    type=int,
+    help="Epochs in float32 that show speed and memory, beside a comparison in float64."
+    f"  [default: {SPEED_EPOCHS} without --dtype, else 0]",
 )
 @click.option(
     "--check",
@@ -63,7 +73,12 @@ def compare(
     name: str | None,
     **options: Any,
 ) -> None:
-    """Train on several frameworks, one after another, and compare them (default: all installed)."""
+    """Train on several frameworks, one after another, and compare them (default: all installed).
+
+    Without --dtype, the frameworks train in float64, in which all must agree, and before that for a
+    few epochs in float32, for speed and memory. With --dtype they train in that dtype alone.
+    """
+    _choose_dtypes(options)
     recipe, source = take_recipe(options), take_data_source(options)
     progress = Progress(quiet)
     interrupted = False
@@ -82,21 +97,30 @@ def compare(
         except Interrupted as error:
             summary, interrupted = error.summary, True
     drawn = _save_curves(summary)
+    whole = save_report(Path(summary["folder"]))
     _show(summary, as_json, drawn)
     if interrupted:
         say_how_to_resume(Path(summary["folder"]))
         raise KeyboardInterrupt
-    sys.exit(0 if summary["ok"] and drawn != FAILED else 1)
+    sys.exit(0 if summary["ok"] and drawn != FAILED and whole else 1)
+
+
+def _choose_dtypes(options: dict[str, Any]) -> None:
+    """Set the dtype and the number of epochs in float32, where they are not given."""
+    if options["speed_epochs"] is None:
+        options["speed_epochs"] = 0 if options["dtype"] else SPEED_EPOCHS
+    options["dtype"] = options["dtype"] or "float64"
 
 
 def _save_curves(summary: dict[str, Any]) -> str:
     """Draw the curves, before anything is printed; return what the folder holds."""
     OUTPUT.results = Path(summary["folder"])
     try:
-        return "Results and curves" if draw_curves(summary) else "Results"
+        drawn = draw_pictures(read_comparison(summary["folder"]))
     except Exception as error:  # noqa: BLE001 - a picture that fails must not cost the table
         click.echo(f"The curves could not be drawn: {error}", err=True)
         return FAILED
+    return "Results and curves" if drawn else "Results"
 
 
 def _show(summary: dict[str, Any], as_json: bool, drawn: str) -> None:

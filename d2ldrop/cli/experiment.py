@@ -22,6 +22,7 @@ from d2ldrop.cli.options import (
 )
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
+from d2ldrop.cli.report import save_report
 from d2ldrop.cli.resume import resumable
 from d2ldrop.comparison.layout import printable
 from d2ldrop.core.checks import check_positive
@@ -117,6 +118,7 @@ def experiment(
                 )
             except KeyboardInterrupt:
                 progress.close()
+                save_report(folder.path)
                 say_how_to_resume(folder.path, "runs")
                 raise
             progress.close()
@@ -131,6 +133,8 @@ def experiment(
                 except Exception as error:  # noqa: BLE001 - a figure must not cost the table
                     click.echo(f"The figure and the table could not be saved: {error}", err=True)
                     what, status = "Runs", 1
+                else:
+                    status = status if save_report(folder.path) else 1
                 table = results_table(plan, results, compared)
                 show(table, remarks(plan, results, compared), f"{what}: {folder.path}")
     sys.exit(status)

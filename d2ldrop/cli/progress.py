@@ -15,6 +15,7 @@ BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}{postfix
 PHASES = {
     "lockstep": "lockstep check",
     "train": "training",
+    "speed": "training in float32",
     "benchmark": "benchmark",
     "experiment": "experiment",
 }

@@ -30,7 +30,7 @@ PRESET_OPTIONS = tuple(
 DATA_OPTIONS = ("dataset", "train_size", "test_size")
 OTHER_OPTIONS = (
     *("backend", "implementation", "device", "record", "on_divergence", "threads", "execution"),
-    *("lockstep_steps", "seeds"),
+    *("lockstep_steps", "speed_epochs", "seeds"),
 )
 
 

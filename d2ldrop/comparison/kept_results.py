@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from d2ldrop.comparison.lockstep import Check, Lockstep
+from d2ldrop.comparison.checks import Check
+from d2ldrop.comparison.lockstep import Lockstep
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.rows import row_of_run
 from d2ldrop.training.quantities import Quantity
@@ -28,10 +29,12 @@ class KeptResults:
 
     Attributes:
         rows: the entries of the variants that have nothing left to do.
+        speed_rows: the entries of their runs in float32, if they have one.
         lockstep: the checks with the differences of these variants, by ``Check.what``.
     """
 
     rows: dict[Variant, dict[str, Any]] = field(default_factory=dict)
+    speed_rows: dict[Variant, dict[str, Any]] = field(default_factory=dict)
     lockstep: dict[str, Lockstep] = field(default_factory=dict)
 
     def checks_to_do(self, checks: Sequence[Check]) -> list[Check]:
@@ -57,7 +60,7 @@ class KeptResults:
 def kept_results(
     summary: Mapping[str, Any] | None,
     checks: Sequence[Check],
-    results: Mapping[Variant, dict[str, Any]],
+    results: Mapping[Variant, Sequence[dict[str, Any]]],
 ) -> KeptResults:
     """The results of an earlier summary that are still true.
 
@@ -67,20 +70,23 @@ def kept_results(
     Args:
         summary: the content of ``summary.json``, or None.
         checks: the checks of the resumed comparison.
-        results: the content of ``result.json`` of each finished run.
+        results: the content of ``result.json`` of each finished run, and then that of its run in
+            float32, if it has one.
     """
     kept = KeptResults()
     now = versions_of_checks()
     if summary is None or any(summary.get(name) != value for name, value in now.items()):
         return kept
     measured = {(one["what"], one["steps"]): one for one in summary["lockstep"]}
-    for variant, result in results.items():
+    for variant, (result, *speed) in results.items():
         own = [check for check in checks if variant in check.variants]
         found = [measured.get((check.what, check.num_steps), {}) for check in own]
         row = summary["backends"].get(variant.name, {})
         same_run = result.get("digest") and row.get("result_digest") == result["digest"]
         if same_run and row["status"] == "ok" and all(_has(one, variant) for one in found):
             kept.rows[variant] = row_of_run(result)
+            if speed:
+                kept.speed_rows[variant] = row_of_run(speed[0])
             for check, one in zip(own, found, strict=True):
                 _keep(kept.lockstep, check, one, variant.name)
     return kept

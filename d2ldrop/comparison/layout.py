@@ -39,7 +39,7 @@ class Column:
     """A column of a table.
 
     Attributes:
-        header: its heading; it may wrap at spaces.
+        header: its heading, of one or more lines; it may wrap at spaces.
         right: align to the right.
         wraps: its cells may wrap at spaces.
         hide: columns with a number may be hidden, those with the lowest number first.
@@ -85,7 +85,7 @@ class FittedTable:
             if widths is not None:
                 yield self._table(shown, widths)
                 if hidden:
-                    names = ", ".join(self.columns[i].header for i in sorted(hidden))
+                    names = ", ".join(_in_one_line(self.columns[i]) for i in sorted(hidden))
                     yield Text(f"Hidden in {options.max_width} columns: {names}.")
                 return
         yield from self._lists()
@@ -108,7 +108,7 @@ class FittedTable:
             whole = max(map(cell_len, cells), default=0)
             figure = max(map(cell_len, words), default=0) if self.columns[i].wraps else whole
             least.append(max(figure, max(map(cell_len, header.split()), default=0)))
-            most.append(max(whole, cell_len(header)))
+            most.append(max([whole, *map(cell_len, header.splitlines())]))
         spare = available - sum(least) - 3 * len(shown) - 1  # each has two spaces and a border
         if spare < 0:
             return None
@@ -142,5 +142,9 @@ class FittedTable:
             headings.add_row("", "")
             for column, cell in zip(self.columns, row, strict=True):
                 if cell.plain:
-                    headings.add_row(Text(column.header), cell)
+                    headings.add_row(Text(_in_one_line(column)), cell)
         yield headings
+
+
+def _in_one_line(column: Column) -> str:
+    return " ".join(column.header.splitlines())

@@ -1,13 +1,15 @@
-"""The lockstep checks as jobs for workers."""
+"""The jobs of a comparison: NumPy's reference steps, and what each variant does."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from d2ldrop.comparison.lockstep import REFERENCE, WHOLE_RUN, Check
+from d2ldrop.comparison.checks import Check
+from d2ldrop.comparison.lockstep import REFERENCE, WHOLE_RUN
 from d2ldrop.comparison.plan import Variant
-from d2ldrop.processes.jobs import LockstepJob
+from d2ldrop.processes.jobs import Emit, Job, LockstepJob, TrainJob
 from d2ldrop.processes.shared_data import SharedData
 
 
@@ -32,3 +34,22 @@ def first_steps_job(
         for steps in (check.steps(folder, variant), check.short_steps(folder, variant))
     ]
     return LockstepJob(variant.backend, shared, tuple(steps), device)
+
+
+@dataclass(frozen=True)
+class VariantJob(Job):
+    """All that one variant does, in one process: importing a framework takes seconds.
+
+    Time and memory are measured first, so ``speed`` comes before ``training``, and both come before
+    the steps of the lockstep checks.
+    """
+
+    training: TrainJob
+    steps: LockstepJob
+    speed: TrainJob | None = None
+
+    def run(self, emit: Emit) -> None:
+        """Do the jobs one after another."""
+        for job in (self.speed, self.training, self.steps):
+            if job is not None:
+                job.run(emit)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from d2ldrop.comparison.checks import Check
 from d2ldrop.comparison.kept_results import KeptResults, installed_versions, kept_results
-from d2ldrop.comparison.lockstep import Check
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset
 from d2ldrop.processes.launcher import Event
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
-from d2ldrop.training.folder import NamedFolder
+from d2ldrop.training.folder import NamedFolder, RunFolder
 from d2ldrop.training.implementations import recipe_for
 
+SPEED_DTYPE = "float32"
+"""The dtype of the runs that show speed and memory, and the name of their folder."""
 OnVariantEvent = Callable[[str, Event], None]
 """Called with a variant's name, "torch" or "torch-concise", and a report of its worker."""
 
@@ -38,12 +40,14 @@ class Request:
     resume: bool
     check: bool
     on_event: OnVariantEvent
+    speed_epochs: int = 0
     each: Mapping[str, WorkerOptions] = field(default_factory=dict)  # by backend, after ``settle``
 
     def identity(self, data: Dataset | None) -> dict[str, Any]:
         """The fields that decide the comparison's results; without ``data``, those known so far."""
         values: dict[str, Any] = {
             "recipe": self.recipe.to_dict(),
+            "speed_epochs": self.speed_epochs,
             "record": list(self.record),
             "on_divergence": self.on_divergence,
             "device": self.options.device,
@@ -58,18 +62,27 @@ class Request:
         """Raise ValueError if the folder holds another comparison, or another run of a variant."""
         self.folder.refuse_other(self.identity(data))
         for variant in variants:
-            self.planned_run(variant).refuse_other(data)
+            for run in self.planned_runs(variant):
+                run.refuse_other(data)
 
     def kept(self, variants: Sequence[Variant], checks: Sequence[Check]) -> KeptResults:
         """What the folder has measured already, with the frameworks that are installed here."""
-        results = {}
+        results: dict[Variant, list[dict[str, Any]]] = {}
         for variant in variants if self.resume else ():
-            folder, python = self.folder.backend(variant.name), self.options.python(variant.backend)
-            if folder.result.exists() and python == sys.executable:
-                result = folder.read_result()
-                if result["framework_version"] in installed_versions(variant.backend):
-                    results[variant] = result
+            if self.options.python(variant.backend) == sys.executable:
+                here = installed_versions(variant.backend)
+                runs = [run.folder for run in self.planned_runs(variant)]
+                found = [run.read_result() for run in runs if run.result.exists()]
+                if len(found) == len(runs) and all(
+                    result["framework_version"] in here for result in found
+                ):
+                    results[variant] = found
         return kept_results(self.folder.read(), checks, results)
+
+    def planned_runs(self, variant: Variant) -> list[PlannedRun]:
+        """The training of a variant, and the run that shows its speed, if there is one."""
+        speed = self.speed_run(variant)
+        return [self.planned_run(variant), *([speed] if speed else [])]
 
     def planned_run(self, variant: Variant) -> PlannedRun:
         """The training of a variant."""
@@ -82,3 +95,13 @@ class Request:
             self.folder.backend(variant.name),
             self.on_divergence,
         )
+
+    def speed_run(self, variant: Variant) -> PlannedRun | None:
+        """The short run in float32 that shows the variant's speed and memory."""
+        if not self.speed_epochs:
+            return None
+        run = self.planned_run(variant)
+        epochs = min(self.speed_epochs, self.recipe.num_epochs)
+        recipe = replace(run.recipe, dtype=SPEED_DTYPE, num_epochs=epochs)
+        folder = RunFolder(self.folder.path / SPEED_DTYPE / variant.name)
+        return replace(run, recipe=recipe, record=(), folder=folder, phase="speed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from rich.text import Text
@@ -18,42 +19,71 @@ from d2ldrop.training.quantities import LIMIT
 
 SMALLER_LR = "A smaller lr (--lr) usually prevents it."
 
-COLUMNS = (
-    Column("backend", wraps=True),
-    Column("version", hide=2),
-    Column("s/epoch", right=True, hide=4),
-    Column("train loss", right=True, hide=5),
-    Column("train acc", right=True, hide=3),
-    Column("test acc", right=True),
-    Column("peak MB", right=True, hide=1),
-)
-"""The columns before those of the lockstep checks; a failed row has its status under "version"."""
+COLUMNS = {
+    "backend": Column("backend", wraps=True),
+    "framework_version": Column("version", hide=2),
+    "seconds_per_epoch": Column("s/epoch", right=True, hide=4),
+    "train_loss": Column("train loss", right=True, hide=5),
+    "train_accuracy": Column("train acc", right=True, hide=3),
+    "test_accuracy": Column("test acc", right=True),
+    "peak_rss_bytes": Column("peak MB", right=True, hide=1),
+}
+"""The columns before those of the lockstep checks, by the field of the row that they show."""
+SPEED_COLUMNS = ("seconds_per_epoch", "peak_rss_bytes")
+"""The columns that the main job fills from its runs in float32."""
+DIGITS, MORE_DIGITS = 4, 6
+"""Decimal places of the loss: more in the main job, because all frameworks agree in them."""
 
 
 def comparison_table(summary: dict[str, Any]) -> FittedTable:
-    """The table of a summary: one row per variant."""
-    columns = list(COLUMNS)
-    if any(row["status"] != "ok" for row in summary["backends"].values()):
-        columns[1] = Column("version")
+    """The table of a summary: one row per variant.
+
+    In the main job the headings say which figures are from the runs in float64, and which from
+    those in float32.
+    """
+    speed, rows = summary.get("speed"), summary["backends"]
+    columns = dict(COLUMNS)
+    if any(row["status"] != "ok" for row in rows.values()):
+        columns["framework_version"] = Column("version")  # a failed row has its status there
+    if speed:
+        last = {name: columns.pop(name) for name in SPEED_COLUMNS}
+        for name in ("train_loss", "train_accuracy", "test_accuracy"):
+            columns[name] = _of_dtype(columns[name], summary["recipe"]["dtype"])
     # Each variant has one check of the first steps: concise ones without noise, others with noise.
     checks = [
         found
         for what in ("first steps", WHOLE_RUN)
         if (found := [check for check in summary["lockstep"] if check["what"].startswith(what)])
     ]
-    columns += [
+    if speed and len(checks) == 2 and _says_less(checks[0]):
+        del checks[0]
+    shown = list(columns.values())
+    shown += [
         Column(f"|ΔW| at step {found[0]['steps']:,}", right=True, wraps=True) for found in checks
     ]
-    table = FittedTable(table_title(summary), columns)
-    for name, row in summary["backends"].items():
-        table.add_row(title(name), *_cells(row), *(_difference(found, name) for found in checks))
+    shown += [_of_dtype(column, speed["dtype"]) for column in last.values()] if speed else []
+    table = FittedTable(table_title(summary), shown)
+    for name, row in rows.items():
+        cells = [title(name), *_cells(row, columns, MORE_DIGITS if speed else DIGITS)]
+        cells += [_difference(found, name) for found in checks]
+        if speed:
+            cells += _cells(speed["backends"].get(name, {"status": ""}), last, DIGITS)
+        table.add_row(*cells)
     return table
 
 
+def _says_less(first_steps: list[dict[str, Any]]) -> bool:
+    """Whether a check of the whole run says all that these checks say."""
+    return len(first_steps) == 1 and all(first_steps[0]["in_lockstep"].values())
+
+
+def _of_dtype(column: Column, dtype: str) -> Column:
+    return replace(column, header=f"{column.header}\n{dtype}")
+
+
 def table_title(summary: dict[str, Any]) -> str:
-    """The settings of the run in one line, with a warning if the data are the stand-in."""
+    """The settings of the runs in one line, with a warning if the data are the stand-in."""
     recipe = summary["recipe"]
-    epochs = "1 epoch" if recipe["num_epochs"] == 1 else f"{recipe['num_epochs']} epochs"
     noise = recipe["noise"]
     concise = [
         name for name in summary["backends"] if Variant.named(name).implementation == "concise"
@@ -64,7 +94,7 @@ def table_title(summary: dict[str, Any]) -> str:
         masks = "shared masks (concise: native)" if mixed else "native masks"
     parts = [
         data_title(summary),
-        epochs,
+        _epochs(recipe["num_epochs"]),
         recipe["dtype"],
         "no noise" if noise == "none" else f"{noise} {_list(recipe['dropout'])}",
         *(
@@ -78,7 +108,11 @@ def table_title(summary: dict[str, Any]) -> str:
         masks,
         summary["device"],
     ]
-    return ", ".join(parts)
+    settings = ", ".join(parts)
+    if speed := summary.get("speed"):
+        epochs = _epochs(speed["num_epochs"])
+        settings += f"; speed and memory from {epochs} in {speed['dtype']}"
+    return settings
 
 
 def data_title(result: dict[str, Any]) -> str:
@@ -88,28 +122,35 @@ def data_title(result: dict[str, Any]) -> str:
     return f"{name} ({result['train_size']:,}/{result['test_size']:,} images)"
 
 
+def _epochs(number: int) -> str:
+    return "1 epoch" if number == 1 else f"{number} epochs"
+
+
 def _list(values: list[float]) -> str:
     return "/".join(f"{value:g}" for value in values)
 
 
-def _cells(row: dict[str, Any]) -> list[str | Text]:
+def _cells(row: dict[str, Any], columns: Iterable[str], digits: int) -> list[str | Text]:
+    """The cells of a row in these columns of COLUMNS, except the backend's name."""
+    names = [name for name in columns if name != "backend"]
     if row["status"] != "ok":
-        return [Text(printable(row["status"]), style="bold red"), *[""] * 5]
-    return [
-        row["framework_version"],
-        f"{row['seconds_per_epoch']:.2f}",
-        _train_loss(row),
-        f"{row['train_accuracy']:.4f}",
-        f"{row['test_accuracy']:.4f}",
-        f"{row['peak_rss_bytes'] / 1e6:,.0f}",
-    ]
+        return [Text(printable(row["status"]), style="bold red"), *[""] * (len(names) - 1)]
+    cells: dict[str, str | Text] = {
+        "framework_version": row["framework_version"],
+        "seconds_per_epoch": f"{row['seconds_per_epoch']:.2f}",
+        "train_loss": _train_loss(row, digits),
+        "train_accuracy": f"{row['train_accuracy']:.4f}",
+        "test_accuracy": f"{row['test_accuracy']:.4f}",
+        "peak_rss_bytes": f"{row['peak_rss_bytes'] / 1e6:,.0f}",
+    }
+    return [cells[name] for name in names]
 
 
-def _train_loss(row: dict[str, Any]) -> str | Text:
+def _train_loss(row: dict[str, Any], digits: int) -> str | Text:
     if (steps := row.get("diverged_after")) is not None:
         return Text(diverged_after(steps), style="bold yellow")
     loss = or_nan(row["train_loss"])
-    return f"{loss:.4f}" if loss < 1e5 else f"{loss:.3e}"  # it has grown, but is finite
+    return f"{loss:.{digits}f}" if loss < 1e5 else f"{loss:.3e}"  # it has grown, but is finite
 
 
 def or_nan(value: float | None) -> float:

@@ -63,7 +63,9 @@ class Recipe:
         None, "Largest norm of a unit's incoming weights.  [default: no limit]", kind=float
     )
     seed: int = _field(0, "Seed of weights, batch order and masks.")
-    dtype: str = _field("float32", "Dtype of weights and images.", ("float32", "float64"))
+    dtype: str = _field(
+        "float32", "Dtype of weights and images; compare without it: both.", ("float32", "float64")
+    )
     rng: str = _field(
         "shared",
         "Draw masks from the stream that all frameworks share, or from the framework's generator.",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from d2ldrop.core.files import write_bytes
 from d2ldrop.page.comparison_page import comparison_page
-from d2ldrop.page.results import read_comparison
-from d2ldrop.page.sections import REPORT
+from d2ldrop.page.other_pages import benchmark_page, experiment_page
+from d2ldrop.page.reading import is_single, kind_of, read_runs
+from d2ldrop.page.sections import REPORT, Page
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,22 @@ def write_report(path: Path | str) -> Path:
 
 
 def make_report(path: Path | str) -> Report:
-    """The page of a run folder, with what can be read of it."""
+    """The page of a run folder, with what can be read of it.
+
+    Args:
+        path: the folder of a comparison, an experiment, a benchmark, or a run of ``d2ldrop train``.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        NothingToShowError, DamagedFileError: nothing in it can be read; the message names the file.
+    """
     folder = Path(path)
-    page = comparison_page(read_comparison(folder))
+    pages = {"experiment": experiment_page, "benchmark": benchmark_page}
+    kind = kind_of(folder)
+    page = pages[kind](folder) if kind in pages else _runs_page(folder)
     return Report(folder, page.html(), page.problems)
+
+
+def _runs_page(folder: Path) -> Page:
+    results = read_runs(folder)
+    return comparison_page(results, "run" if is_single(results) else "comparison")

@@ -78,8 +78,8 @@ WORDS: Words = {
         "Each framework's dropout_layer was applied to ones with the seed of the run. White units "
         "are kept, black ones are dropped. The pictures show the first 32 images (rows) and 64 "
         "units (columns).",
-        "用本次运行的种子，把每个框架的 dropout_layer 作用于全 1 的数组。白色单元保留，黑色单元丢弃。"
-        "图中是前 32 个图像（行）和前 64 个单元（列）。",
+        "用本次运行的种子，把每个框架的 dropout_layer 作用于全 1 的数组。"
+        "白色单元保留，黑色单元丢弃。图中是前 32 个图像（行）和前 64 个单元（列）。",
     ),
     "masks_layer": ("Hidden layer {layer}", "第 {layer} 个隐藏层"),
     "masks_equal": (
@@ -157,4 +157,9 @@ WORDS: Words = {
         "只要本页在其文件夹中，链接就有效。",
     ),
     "files_more": ("{number} more files are not listed.", "还有 {number} 个文件没有列出。"),
+    "fact_train_size": ("training images", "训练图像"),
+    "fact_rounds": ("rounds", "轮数"),
+    # Experiments and benchmarks.
+    "conclusion": ("Conclusion", "结论"),
+    "figure": ("Figure", "图"),
 }

@@ -103,7 +103,11 @@ class ProbeJob(Job):
 
 @dataclass(frozen=True)
 class TrainJob(Job):
-    """Train into a folder; reports "step" and "epoch". The fields are ``train``'s arguments."""
+    """Train into a folder; reports "step" and "epoch".
+
+    The fields are ``train``'s arguments. ``phase`` is in every report: "train", or "speed" for the
+    runs of a comparison that show speed and memory.
+    """
 
     shared: SharedData
     recipe: Recipe
@@ -113,12 +117,13 @@ class TrainJob(Job):
     resume: bool = False
     record: tuple[str, ...] = ()
     on_divergence: str = "continue"
+    phase: str = "train"
 
     def run(self, emit: Emit) -> None:
         """Train."""
 
         def on_epoch(result: EpochResult) -> None:
-            emit("epoch", **asdict(result))
+            emit("epoch", phase=self.phase, **asdict(result))
 
         data = self.shared.load()
         run = train(
@@ -131,10 +136,11 @@ class TrainJob(Job):
             resume=self.resume,
             record=self.record,
             on_divergence=self.on_divergence,
-            on_step=step_reporter(emit, "train"),
+            on_step=step_reporter(emit, self.phase),
             on_epoch=on_epoch,
         )
-        record_samples(self.folder, run, data)
+        if self.phase == "train":  # the runs for speed and memory have nothing else to show
+            record_samples(self.folder, run, data)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class PlannedRun:
         options: the settings of the worker.
         folder: the folder of the run.
         on_divergence: "continue" or "stop" when the run diverges, as in ``train``.
+        phase: "train" or "speed" (see ``TrainJob``).
     """
 
     backend: str
@@ -40,6 +41,7 @@ class PlannedRun:
     options: WorkerOptions
     folder: RunFolder
     on_divergence: str = "continue"
+    phase: str = "train"
 
     def refuse_other(self, data: Dataset | None = None) -> None:
         """Raise ValueError if the folder holds another run.
@@ -73,6 +75,7 @@ class PlannedRun:
             resume=resume,
             record=self.record,
             on_divergence=self.on_divergence,
+            phase=self.phase,
         )
 
     def read_result(self, data: Dataset) -> dict[str, Any]:

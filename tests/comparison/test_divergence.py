@@ -13,10 +13,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from d2ldrop import Recipe, compare_backends
+from d2ldrop.comparison import checks
+from d2ldrop.comparison.checks import Check
 from d2ldrop.comparison.layout import console
-from d2ldrop.comparison.lockstep import WHOLE_RUN, Check, Lockstep
+from d2ldrop.comparison.lockstep import WHOLE_RUN, Lockstep
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.rows import diverged_unlike_numpy
+from d2ldrop.comparison.seen import Steps
 from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import dump_json, write_json
 from d2ldrop.core.randomness import initial_weights, nudged
@@ -119,7 +122,7 @@ def write_steps(
     for run in (*check.short_reference_steps(folder), check.short_steps(folder, VARIANTS[1])):
         write_one(run, None)
     found = check.measure_yardstick(folder)
-    check.measure(found, folder, VARIANTS[1], Path(), None)
+    check.measure(found, folder, VARIANTS[1], Path())
     return found
 
 
@@ -146,15 +149,21 @@ def test_a_nudge_that_diverges_is_chaos_and_numpy_agrees_with_itself(tmp_path: P
     assert lines[1].startswith("That is chaos")
 
 
-def test_the_whole_run_is_judged_by_the_run_itself(tmp_path: Path) -> None:
+def test_the_whole_run_is_judged_by_the_run_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps_of_run(folder: Path) -> Steps:
+        """A stopped run has result.json; its weights are not read."""
+        return Steps(folder / "missing", int(folder.name), folder)
+
+    monkeypatch.setattr(checks, "steps_of_run", steps_of_run)
     check = Check(WHOLE_RUN, RECIPE, 5, VARIANTS[:2])
     for run in check.reference_steps(tmp_path):
         write_one(run, 4)
     found = check.measure_yardstick(tmp_path)
-    missing = tmp_path / "a stopped run's weights are not read"
-    check.measure(found, tmp_path, VARIANTS[1], missing, 4)
+    check.measure(found, tmp_path, VARIANTS[1], tmp_path / "4")
     assert found.holds("torch")
-    check.measure(found, tmp_path, VARIANTS[1], missing, 3)
+    check.measure(found, tmp_path, VARIANTS[1], tmp_path / "3")
     assert not found.holds("torch")
 
 

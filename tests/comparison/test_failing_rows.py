@@ -16,13 +16,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from d2ldrop import Recipe, compare_backends
-from d2ldrop.comparison import runner
+from d2ldrop.comparison import running
+from d2ldrop.comparison.lockstep_jobs import VariantJob
 from d2ldrop.data import DataSource
 from d2ldrop.processes.jobs import Job, LockstepJob, TrainJob
 from d2ldrop.processes.launcher import WorkerFailedError
 from d2ldrop.training.folder import NamedFolder
 from tests.cli.test_cli import d2ldrop
-from tests.comparison.test_runner import SMALL, compare
+from tests.comparison.test_runner import ONE_DTYPE, compare
 from tests.fakes import BODIES, install
 
 Damage = Callable[[Path], object]
@@ -34,7 +35,7 @@ def compared(
     damage: Callable[[Any], object],
     dtype: str = "float32",
 ) -> dict[str, Any]:
-    """Compare NumPy and NumPy concise in ``tmp_path``; ``damage`` is called after each job.
+    """Compare NumPy and NumPy concise in ``tmp_path``; ``damage`` is called with each finished job.
 
     Jobs run in this process, which is faster.
     """
@@ -44,9 +45,10 @@ def compared(
             job.run(lambda *_, **__: None)
         except Exception as error:
             raise WorkerFailedError(str(error)) from error
-        damage(job)
+        for part in (job.training, job.steps) if isinstance(job, VariantJob) else (job,):
+            damage(part)
 
-    monkeypatch.setattr(runner, "run_job", run_and_damage)
+    monkeypatch.setattr(running, "run_job", run_and_damage)
     summary = compare_backends(
         ["numpy"],
         Recipe(num_epochs=1, num_hiddens=(8, 8), dtype=dtype),
@@ -144,13 +146,13 @@ def test_weights_of_the_first_steps_that_are_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage
 ) -> None:
     def after(job: Any) -> None:
-        if isinstance(job, LockstepJob) and job.runs[0].out.stem.endswith("-numpy"):
+        if isinstance(job, LockstepJob) and job.runs[0].out.stem.endswith("-numpy-concise"):
             damage(job.runs[0].out)
 
     summary = compared(tmp_path, monkeypatch, after)
-    assert states(summary)[0] == "failed"
-    assert "numpy" in states_of_lockstep(summary)
-    assert not states_of_lockstep(summary)["numpy"]
+    assert states(summary) == ["ok", "failed"]
+    assert "numpy-concise" in states_of_lockstep(summary)
+    assert not states_of_lockstep(summary)["numpy-concise"]
 
 
 def states_of_lockstep(summary: dict[str, Any]) -> dict[str, bool]:
@@ -217,7 +219,7 @@ def test_a_version_with_markup_is_shown_as_it_is(
     monkeypatch.setitem(BODIES, "markup", "")
     env = install(tmp_path / "site", "markup")
     (tmp_path / "site" / "markup.py").write_text('__version__ = "[/nope]"\n')
-    stdout, _ = d2ldrop("compare", "markup", *SMALL, cwd=tmp_path, env=env)
+    stdout, _ = d2ldrop("compare", "markup", *ONE_DTYPE, cwd=tmp_path, env=env)
     assert "│ [/nope] │" in stdout
 
 
@@ -238,7 +240,7 @@ main()
 
 def test_a_summary_that_cannot_be_saved_is_still_printed(tmp_path: Path) -> None:
     out = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, "compare", "numpy", *SMALL, "--quiet"],
+        [sys.executable, "-c", FULL_DISK, "compare", "numpy", *ONE_DTYPE, "--quiet"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -20,14 +20,14 @@ import pytest
 
 from d2ldrop import Recipe, get_backend, load_data, train
 from d2ldrop.backend import GROUP
-from d2ldrop.comparison.lockstep import Check, Lockstep, plan_checks
+from d2ldrop.comparison.checks import Check, plan_checks
+from d2ldrop.comparison.lockstep import Lockstep
 from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.noise import LayerNoise
 from d2ldrop.entry_points import modules_of
 from d2ldrop.processes import jobs
 from d2ldrop.processes.shared_data import SharedData, shared_data
-from d2ldrop.training.folder import RunFolder
 from tests.comparison.test_runner import COMPARE, SMALL
 from tests.fakes import BODIES, install
 
@@ -368,11 +368,11 @@ class Checks:
         """The same of a whole run in ``folder``."""
         register(monkeypatch, fault)
         train("faulty", RECIPE, data=self.shared.load(), folder=folder)
-        return self._result(2, Variant("faulty"), RunFolder(folder).weights)
+        return self._result(2, Variant("faulty"), folder)
 
     def _result(self, number: int, variant: Variant, trained: Path) -> tuple[bool, str | None]:
         found = self.found[number]
-        self.checks[number].measure(found, self.folder, variant, trained, None)
+        self.checks[number].measure(found, self.folder, variant, trained)
         return found.holds(variant.name), found.differs_first[variant.name]
 
 

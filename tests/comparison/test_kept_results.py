@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from d2ldrop import Recipe
+from d2ldrop.comparison.checks import plan_checks
 from d2ldrop.comparison.kept_results import KeptResults, installed_versions, kept_results
 from d2ldrop.comparison.kept_results import versions_of_checks as versions
-from d2ldrop.comparison.lockstep import Lockstep, plan_checks
+from d2ldrop.comparison.lockstep import Lockstep
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.rows import row_of_run
 from d2ldrop.training.quantities import Quantity
@@ -25,7 +26,7 @@ def result(digest: str | None) -> dict[str, Any]:
     return {"framework_version": "1", "peak_rss_bytes": 1, "epochs": [EPOCH], "digest": digest}
 
 
-RESULTS = {NUMPY: result("a"), TORCH: result("b")}
+RESULTS = {NUMPY: [result("a")], TORCH: [result("b")]}
 
 
 def summary(**changes: Any) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def summary(**changes: Any) -> dict[str, Any]:
         ).to_dict()
         for check in CHECKS
     ]
-    rows = {variant.name: row_of_run(one) for variant, one in RESULTS.items()}
+    rows = {variant.name: row_of_run(one) for variant, (one,) in RESULTS.items()}
     return {**versions(), "backends": rows, "lockstep": lockstep, **changes}
 
 
@@ -65,7 +66,7 @@ def test_checks_of_other_versions_are_measured_again(name: str) -> None:
 
 @pytest.mark.parametrize("digest", ["c", None])
 def test_a_changed_run_is_measured_again(digest: str | None) -> None:
-    kept = kept_results(summary(), CHECKS, {**RESULTS, TORCH: result(digest)})
+    kept = kept_results(summary(), CHECKS, {**RESULTS, TORCH: [result(digest)]})
     assert set(kept.rows) == {NUMPY}
     assert kept.checks_to_do(CHECKS) == CHECKS
     assert kept.lockstep["first steps"].differences == {"numpy": 0.0}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe
-from d2ldrop.comparison.lockstep import Lockstep, largest_difference, plan_checks, yardstick
+from d2ldrop.comparison.checks import plan_checks
+from d2ldrop.comparison.lockstep import Lockstep, largest_difference, yardstick
 from d2ldrop.comparison.plan import Variant
 
 

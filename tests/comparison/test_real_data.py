@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from d2ldrop import Recipe, available_backends, load_data
-from d2ldrop.comparison.lockstep import Check, Lockstep
+from d2ldrop.comparison.checks import Check
+from d2ldrop.comparison.lockstep import Lockstep
 from d2ldrop.comparison.lockstep_jobs import first_steps_job, reference_job
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.data.places import DEBIAN
@@ -74,7 +75,7 @@ def epoch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Epoch]:
                 run_job(job, options, lambda _: None, log=log)
                 for name, check in checks.items():
                     if variant in check.variants:
-                        check.measure(measured[name], folder, variant, Path(), None)
+                        check.measure(measured[name], folder, variant, Path())
         yield Epoch(folder, checks, measured)
 
 

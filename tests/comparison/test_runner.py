@@ -24,13 +24,14 @@ SMALL = (
     *("--dataset", "stand-in", "--train-size", "500", "--test-size", "100"),
     *("--num-epochs", "2", "--num-hiddens", "32", "16", "--lockstep-steps", "5", "--name", "n"),
 )
+ONE_DTYPE = (*SMALL, "--dtype", "float32")
 COMPARE = [sys.executable, "-m", "d2ldrop", "compare"]
 
 
 def compare(tmp_path: Path, *arguments: str, env: Any = None, status: int = 0) -> Any:
     """Run ``d2ldrop compare --json`` in ``tmp_path``; the summary, and what went to stderr."""
     out = subprocess.run(
-        [*COMPARE, *SMALL, "--json", *arguments],
+        [*COMPARE, *ONE_DTYPE, "--json", *arguments],
         cwd=tmp_path,
         env=env,
         capture_output=True,
@@ -43,10 +44,13 @@ def compare(tmp_path: Path, *arguments: str, env: Any = None, status: int = 0) -
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
-    """One comparison of all real backends, looked at from several sides."""
+    """The main job: one comparison of all real backends, looked at from several sides."""
     folder = tmp_path_factory.mktemp("everything")
-    summary, stderr = compare(folder, "--dtype", "float64", *available_backends())
-    return folder / "runs" / "n", summary, stderr
+    out = subprocess.run(
+        [*COMPARE, *SMALL, "--json", *available_backends()],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return folder / "runs" / "n", json.loads(out.stdout), out.stderr
 
 
 def test_every_backend_has_a_row_and_is_in_lockstep(
@@ -55,10 +59,13 @@ def test_every_backend_has_a_row_and_is_in_lockstep(
     _, summary, _ = everything
     assert summary["ok"] is True
     assert list(summary["backends"]) == available_backends()
-    for row in summary["backends"].values():
+    assert list(summary["speed"]["backends"]) == available_backends()
+    for row in (*summary["backends"].values(), *summary["speed"]["backends"].values()):
         assert row["status"] == "ok"
         assert row["peak_rss_bytes"] > 1e7
         assert row["seconds_per_epoch"] > 0
+    for figure in ("train_loss", "train_accuracy", "test_accuracy"):
+        assert len({f"{row[figure]:.6f}" for row in summary["backends"].values()}) == 1
     checks = {check["steps"]: check for check in summary["lockstep"]}
     assert list(checks) == [5, 4]  # the check, and the whole float64 run of two epochs
     assert [check["what"] for check in checks.values()] == ["first steps", "whole run"]
@@ -75,7 +82,9 @@ def test_the_run_folder_of_a_comparison(everything: tuple[Path, dict[str, Any], 
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     for backend in available_backends():
         result = json.loads((folder / backend / "result.json").read_text())
-        assert result["backend"] == backend
+        speed = json.loads((folder / "float32" / backend / "result.json").read_text())
+        assert [one["recipe"]["dtype"] for one in (result, speed)] == ["float64", "float32"]
+        assert result["backend"] == speed["backend"] == backend
         assert result["dataset"] == "stand-in"
         assert result["dataset_sha256"] == summary["dataset_sha256"]
         assert load_weights(folder / backend / "weights.safetensors")["W1"].shape == (784, 32)
@@ -106,7 +115,7 @@ def test_both_implementations_side_by_side(tmp_path: Path) -> None:
         assert result["recipe"]["rng"] == ("native" if concise else "shared")
         assert len(result["activations"]) == 2
     out = subprocess.run(
-        [*COMPARE, *SMALL, *options, "--resume"],
+        [*COMPARE, *ONE_DTYPE, *options, "--resume"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert re.search(r"│ NumPy concise +│", out.stdout)
@@ -117,7 +126,7 @@ def test_both_implementations_side_by_side(tmp_path: Path) -> None:
 def test_other_noise_is_in_the_title_and_in_lockstep(tmp_path: Path) -> None:
     out = subprocess.run(
         [
-            *(*COMPARE, *SMALL, "numpy", "--noise", "gaussian", "--input-dropout", "0.1"),
+            *(*COMPARE, *ONE_DTYPE, "numpy", "--noise", "gaussian", "--input-dropout", "0.1"),
             *("--schedule", "early:1", "--weight-decay", "0.001", "--max-norm", "2"),
         ],
         cwd=tmp_path, capture_output=True, text=True, check=True,
@@ -161,7 +170,7 @@ def test_misbehaving_backends_are_rows_and_the_others_finish(tmp_path: Path) -> 
 def test_the_table_names_what_failed_and_what_is_apart(tmp_path: Path) -> None:
     env = install(tmp_path / "site", "crashing", "drifting")
     out = subprocess.run(
-        [*COMPARE, *SMALL, "--quiet", "crashing", "drifting", "numpy"],
+        [*COMPARE, *ONE_DTYPE, "--quiet", "crashing", "drifting", "numpy"],
         cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert out.returncode == 1
@@ -175,7 +184,16 @@ def test_the_table_names_what_failed_and_what_is_apart(tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_the_worker_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> None:
     env = install(tmp_path / "site", "slow")
-    arguments = [*COMPARE, *SMALL, "numpy", "slow", "--lockstep-steps", "2", "--num-epochs", "6"]
+    arguments = [
+        *COMPARE,
+        *ONE_DTYPE,
+        "numpy",
+        "slow",
+        "--lockstep-steps",
+        "2",
+        "--num-epochs",
+        "6",
+    ]
     running = subprocess.Popen(
         arguments, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -231,7 +249,7 @@ def workers_of(tmp_path: Path) -> list[str]:
 def test_a_hung_worker_ends_with_its_parent(tmp_path: Path, how: signal.Signals) -> None:
     env = install(tmp_path / "site", "hanging")
     running = subprocess.Popen(
-        [*COMPARE, *SMALL, "hanging"],
+        [*COMPARE, *ONE_DTYPE, "hanging"],
         cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     # NumPy's reference run comes first; this log is begun with the worker that will hang.
@@ -315,7 +333,7 @@ def test_a_comparison_of_all_says_what_is_left_out(tmp_path: Path) -> None:
 def test_bad_arguments_are_refused_before_work_begins(
     tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    out = subprocess.run([*COMPARE, *SMALL, *arguments], cwd=tmp_path, capture_output=True,
+    out = subprocess.run([*COMPARE, *ONE_DTYPE, *arguments], cwd=tmp_path, capture_output=True,
                          text=True, check=False)  # fmt: skip
     assert out.returncode == 2, out.stderr
     assert re.search(message, out.stderr)
@@ -325,7 +343,7 @@ def test_bad_arguments_are_refused_before_work_begins(
 
 
 def refused(tmp_path: Path, *arguments: str) -> str:
-    out = subprocess.run([*COMPARE, *SMALL, *arguments], cwd=tmp_path, capture_output=True,
+    out = subprocess.run([*COMPARE, *ONE_DTYPE, *arguments], cwd=tmp_path, capture_output=True,
                          text=True, check=False)  # fmt: skip
     assert out.returncode == 2, out.stderr
     return out.stderr
@@ -434,8 +452,10 @@ def test_what_an_interpreter_prints_is_no_report(tmp_path: Path) -> None:
     python = tmp_path / "talkative-python"
     python.write_text(f'#!/bin/sh\necho "Welcome to this cluster"\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    out = subprocess.run([*COMPARE, *SMALL, "numpy", "--python", f"numpy={python}"], cwd=tmp_path,
-                         capture_output=True, text=True, check=False)  # fmt: skip
+    out = subprocess.run(
+        [*COMPARE, *ONE_DTYPE, "numpy", "--python", f"numpy={python}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert out.returncode == 0, out.stderr
 
 

@@ -25,8 +25,8 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from d2ldrop import Recipe, compare_backends, load_data, load_weights, train
+from d2ldrop.comparison.checks import plan_checks
 from d2ldrop.comparison.kept_results import kept_results
-from d2ldrop.comparison.lockstep import plan_checks
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.core.files import DamagedFileError
 from d2ldrop.data import DataSource
@@ -156,7 +156,7 @@ def _summary_reader(folder: Path) -> Reader:
     asked = {name: original[name] for name in ("recipe", "record", "device", "dataset_sha256")}
     variants = [Variant("numpy")]
     checks = plan_checks(RECIPE, variants, original["lockstep"][0]["steps"], 0)
-    results = {variants[0]: named.backend("numpy").read_result()}
+    results = {variants[0]: [named.backend("numpy").read_result()]}
 
     def read(folder: Path) -> Any:
         named.refuse_other(asked)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from d2ldrop.experiments.engine.definition import TEST_ERROR
 from d2ldrop.experiments.engine.results import Float64, Results
 from d2ldrop.experiments.engine.statistics import estimate

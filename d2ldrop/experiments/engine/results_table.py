@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from d2ldrop.frameworks import title
 
 ComparedMetrics = dict[str, dict[str, ComparedEntry]]
 """The entries of each metric's table."""
+ALONE = "One seed gives no confidence interval and no test: --seeds 5 gives both."
 
 
 def compare_metrics(experiment: Experiment, results: Results) -> ComparedMetrics:
@@ -30,22 +32,71 @@ def compare_metrics(experiment: Experiment, results: Results) -> ComparedMetrics
 
 def results_table(plan: Plan, results: Results, compared: ComparedMetrics) -> FittedTable:
     """Return one row per entry: mean, interval, difference from the baseline, and p."""
-    experiment, n = plan.experiment, len(results.seeds)
+    experiment = plan.experiment
+    return _table(
+        {
+            **plan.to_dict(),
+            "question": experiment.question,
+            "baseline": experiment.baseline,
+            "metrics": experiment.metrics,
+            "seeds": results.seeds,
+        },
+        compared,
+    )
+
+
+def saved_table(content: dict[str, Any]) -> FittedTable:
+    """Return the table of ``results_table``, from the content of an experiment's ``result.json``.
+
+    Raises:
+        KeyError, TypeError: a part of the table is missing.
+    """
+    return _table(content, _saved_metrics(content))
+
+
+def _saved_metrics(content: dict[str, Any]) -> ComparedMetrics:
+    return {
+        metric: {name: _saved_entry(entry) for name, entry in entries.items()}
+        for metric, entries in content["tables"].items()
+    }
+
+
+def _saved_entry(entry: dict[str, Any]) -> ComparedEntry:
+    difference = entry["difference"]
+    return ComparedEntry(
+        _saved_estimate(entry["estimate"]),
+        None if difference is None else _saved_estimate(difference),
+        entry["p"],
+    )
+
+
+def _saved_estimate(saved: dict[str, Any]) -> Estimate:
+    mean, interval = saved["mean"], saved["interval"]
+    return Estimate(
+        math.nan if mean is None else mean,  # JSON stores NaN as null
+        None if interval is None else (interval[0], interval[1]),
+        saved.get("left_out", 0),
+    )
+
+
+def _table(content: dict[str, Any], compared: ComparedMetrics) -> FittedTable:
+    """The table; ``content`` has the fields of ``result.json`` that it shows."""
+    n = len(content["seeds"])
     seeds = "1 seed" if n == 1 else f"{n} seeds"
-    about = f"{title(plan.backend)}, {data_title(plan.to_dict())}, {seeds}"
+    about = f"{title(content['backend'])}, {data_title(content)}, {seeds}"
     mean = "mean [95 % interval]" if n > 1 else "value"
     columns = (
         Column("metric", wraps=True),
         Column("entry", wraps=True),
         Column(mean),
-        Column(f"minus '{experiment.baseline}'"),
+        Column(f"minus '{content['baseline']}'"),
         Column("p"),
     )
-    table = FittedTable(f"{experiment.question}\n{about}", columns)
+    table = FittedTable(f"{content['question']}\n{about}", columns)
     for metric, entries in compared.items():
         for i, (name, entry) in enumerate(entries.items()):
             table.add_row(
-                experiment.metrics[metric] if i == 0 else "",
+                content["metrics"][metric] if i == 0 else "",
                 name,
                 _estimate(entry.estimate, n),
                 "" if entry.difference is None else _number(entry.difference),
@@ -77,8 +128,18 @@ def _p(entry: ComparedEntry) -> Text:
 def remarks(plan: Plan, results: Results, compared: ComparedMetrics) -> list[str]:
     """Return the lines under the table: the test and the conclusion."""
     if len(results.seeds) < 2:
-        alone = "One seed gives no confidence interval and no test: --seeds 5 gives both."
-        return [alone, *filter(None, [left_out(results)])]
+        return [ALONE, *filter(None, [left_out(results)])]
+    return [_test(compared), plan.experiment.conclusion(results)]
+
+
+def saved_remarks(content: dict[str, Any]) -> list[str]:
+    """Return the line about the test, from the content of an experiment's ``result.json``."""
+    if len(content["seeds"]) < 2:
+        return [ALONE]
+    return [_test(_saved_metrics(content))]
+
+
+def _test(compared: ComparedMetrics) -> str:
     comparisons = max(
         sum(entry.difference is not None for entry in entries.values())
         for entries in compared.values()
@@ -86,4 +147,4 @@ def remarks(plan: Plan, results: Results, compared: ComparedMetrics) -> list[str
     test = "p: paired t-test over seeds"
     if comparisons > 1:
         test += f", Holm's correction for {comparisons} comparisons; * below 0.05"
-    return [f"{test}.", plan.experiment.conclusion(results)]
+    return f"{test}."
