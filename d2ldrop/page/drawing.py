@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 INK = COLOURS[0]
 LINE_GID = "line-"
 GREY = "#767676"
-YARDSTICK = {"color": GREY, "linestyle": (0, (6, 3)), "linewidth": 1.0}
+YARDSTICK: dict[str, Any] = {"color": GREY, "linestyle": (0, (6, 3)), "linewidth": 1.0}
 TURN_WIDTH, THIN_WIDTH = 4.0, 0.9  # points
 TURN_DASH = 1.5  # line widths, as matplotlib wants it
 SMALLEST_SPAN = 0.02
 """Of a linear axis, as a fraction of its values."""
+STEPS = (1, 2, 5, 10)
+"""Between the ticks of epochs or steps, times a power of ten."""
 MARKS = 10
 """A line has about so many markers."""
 
@@ -98,10 +100,12 @@ def draw_lines(axes: Axes, panel: Panel, scale: str, ink: str = INK) -> list[Lin
 
 def _set_limits(axes: Axes, panel: Panel) -> None:
     """Show all epochs or steps, even those at which every run has diverged."""
+    from matplotlib.ticker import MaxNLocator
+
     last = max((line.x[-1] for line in panel.lines if len(line.x)), default=1.0)
     margin = max(0.5 if last < 3 else 0.0, (last - 1) * 0.03)
     axes.set_xlim(1 - margin, last + margin)
-    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=STEPS, integer=True, min_n_ticks=1))
 
 
 def _set_linear(axes: Axes) -> None:

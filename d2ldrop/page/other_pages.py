@@ -50,7 +50,8 @@ def experiment_page(folder: Path) -> Page:
     problems: list[str] = []
     result = _experiment_result(folder / "result.json", problems)
     content = result or plan
-    question = content.get("question") or ABOUT.get(content["experiment"], content["experiment"])
+    name: str = content["experiment"]
+    question: str = content.get("question") or ABOUT.get(name, name)
     sections, about = _answer(folder, result, problems) if result else ([], "")
     facts = {
         "facts_recipe": recipe_facts(content["recipe"]),
@@ -60,7 +61,7 @@ def experiment_page(folder: Path) -> Page:
     return Page(
         kind="experiment",
         title=question,
-        subtitle=", ".join(filter(None, [f"{folder.name}: {content['experiment']}", about])),
+        subtitle=", ".join(filter(None, [f"{folder.name}: {name}", about])),
         sections=[*sections, *_recorded(folder, facts)],
         problems=tuple(problems),
         stand_in=content.get("dataset") == "stand-in",

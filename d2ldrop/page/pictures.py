@@ -59,7 +59,7 @@ def draw_dark_curves(results: ComparisonResults) -> Path | None:
 
     with style.context("dark_background"):
         figure = _curves(results, ink=PAPER)
-        return figure and _save(figure, results.folder / "curves-dark.png")
+        return None if figure is None else _save(figure, results.folder / "curves-dark.png")
 
 
 def _save(figure: Figure, file: Path) -> Path:

@@ -59,7 +59,7 @@ def write_comparison(
             "num_epochs": _recipe(next(iter(speed.values())), "float32").num_epochs,
             "backends": {n: _write_run(inside / n, n, one, "float32") for n, one in speed.items()},
         }
-    summary = {
+    summary: dict[str, Any] = {
         "name": folder.name,
         "folder": str(folder),
         "d2ldrop_version": "0",

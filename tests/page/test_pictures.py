@@ -61,6 +61,7 @@ def test_the_dark_picture_has_a_dark_background(tmp_path: Path) -> None:
     results = read_comparison(tmp_path)
     draw_pictures(results)
     file = draw_dark_curves(results)
+    assert file is not None
     assert file == tmp_path / "curves-dark.png"
     for path, level in ((file, 0), (tmp_path / "curves.png", 255)):
         with Image.open(path) as picture:

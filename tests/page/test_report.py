@@ -157,7 +157,7 @@ def test_markup_in_a_run_folder_stays_text(tmp_path: Path) -> None:
     rows = write_comparison(folder, RUNS)["backends"]
     rows["numpy"]["framework_version"] = EVIL
     rows["torch"] = {"status": "failed", "error": EVIL}
-    changes = {"dataset": EVIL, "device": EVIL, "problem": EVIL, "name": EVIL, "machine": {}}
+    changes: dict[str, Any] = dict.fromkeys(("dataset", "device", "problem", "name"), EVIL)
     changes["machine"] = {"processor": EVIL}
     write_comparison(folder, RUNS, backends=rows, **changes)
     add_samples(folder, numpy=False)
