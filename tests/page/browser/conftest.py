@@ -102,7 +102,14 @@ def screenshot(request: pytest.FixtureRequest) -> Screenshot:
     return keep
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a comparison of six frameworks, ten epochs, with runs in two dtypes."""
     return report(tmp_path_factory.mktemp("made-up") / "made-up")
+
+
+@pytest.fixture(scope="package")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of two frameworks and two epochs: it has the same parts, and is made faster."""
+    folder = tmp_path_factory.mktemp("small") / "small"
+    return report(folder, variants=("numpy", "torch"), num_epochs=2)

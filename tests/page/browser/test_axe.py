@@ -7,38 +7,46 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from playwright.sync_api import expect
 
 from d2ldrop.cli.main import cli
 from d2ldrop.page.report import write_report
 from d2ldrop.training.folder import NamedFolder
 from tests.page.browser.helpers import NARROW, OpenPage, Screenshot, violations
-from tests.page.made_up import CONCISE, SIX, write_comparison
+from tests.page.made_up import write_comparison
 from tests.page.test_other_pages import BENCH, write_experiment
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"color_scheme": "dark"},
     "narrow": {"viewport": NARROW, "color_scheme": "dark"},
-    "chinese": {"query": "?lang=zh&code=torch&with=jax"},
+    "chinese": {"query": "?lang=zh&code=numpy&with=torch"},
 }
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_comparison(open_page: OpenPage, made_up: Path, setting: str) -> None:
-    page = open_page(made_up, **SETTINGS[setting])
+def test_comparison(open_page: OpenPage, made_up: Path, small: Path, setting: str) -> None:
+    page = open_page(made_up if setting == "light" else small, **SETTINGS[setting])
     page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
     assert not violations(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_comparison_with_problems(tmp_path: Path, open_page: OpenPage, scheme: str) -> None:
-    folder = tmp_path / "bad"
+def test_comparison_with_problems(tmp_path: Path, open_page: OpenPage) -> None:
+    variants = ("numpy", "torch", "torch-concise", "mxnet", "jax")
     write_comparison(
-        folder, variants=SIX + CONCISE, failed=("jax",), diverged=("mxnet",), dataset="stand-in"
+        tmp_path,
+        variants=variants,
+        num_epochs=2,
+        failed=("jax",),
+        diverged=("mxnet",),
+        dataset="stand-in",
     )
-    (folder / "torch" / "trace.npy").write_bytes(b"damaged")
-    file = write_report(folder)
-    assert not violations(open_page(file, color_scheme=scheme))
+    (tmp_path / "torch" / "trace.npy").write_bytes(b"damaged")
+    file = write_report(tmp_path)
+    for scheme in ("light", "dark"):
+        page = open_page(file, color_scheme=scheme)
+        expect(page.locator(".problems, .stand-in, .verdict .bad")).to_have_count(3)
+        assert not violations(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

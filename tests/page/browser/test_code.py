@@ -1,4 +1,4 @@
-"""The code in tabs: one choice for all functions, in the URL, kept by a reload, with differences."""
+"""The code in tabs: one choice for all functions, in the URL, kept by a reload; differences."""
 
 from __future__ import annotations
 
@@ -67,17 +67,15 @@ def test_two_side_by_side_have_their_differences_marked(
     plain = page.locator("#code-train_step-torch .line:not(.differs)")
     colour = "(one) => getComputedStyle(one).backgroundColor"
     assert marked.first.evaluate(colour) != plain.first.evaluate(colour)
-    equal = [set(one.all_inner_texts()) for one in _plain_lines(page)]
-    assert {line.strip() for line in equal[0]} == {line.strip() for line in equal[1]}
+    assert equal_lines(page, "torch") == equal_lines(page, "paddle")
     screenshot(page)
     page.locator("#code-with").select_option("")
     expect(page.locator(".differs")).to_have_count(0)
 
 
-def _plain_lines(page: Page) -> list:  # type: ignore[type-arg]
-    return [
-        page.locator(f"#code-train_step-{name} .line:not(.differs)") for name in ("torch", "paddle")
-    ]
+def equal_lines(page: Page, backend: str) -> list[str]:
+    lines = page.locator(f"#code-train_step-{backend} .line:not(.differs)").all_inner_texts()
+    return [line.strip() for line in lines]
 
 
 def test_the_code_is_the_source(open_page: OpenPage, made_up: Path) -> None:

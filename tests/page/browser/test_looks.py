@@ -96,7 +96,8 @@ def test_paper_shows_everything(
     for section in page.locator("main section").all():
         expect(section.locator("h2")).to_be_visible()
     cut = page.locator("main *").evaluate_all(
-        """all => all.filter((one) => one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 2)
+        """all => all.filter((one) => one instanceof HTMLElement && one.clientWidth > 1
+          && one.scrollWidth > one.clientWidth + 2)
           .map((one) => one.outerHTML.slice(0, 100))"""
     )
     assert not cut

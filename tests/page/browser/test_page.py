@@ -26,8 +26,8 @@ def test_language_switches_and_survives_a_reload(
     screenshot(page)
 
 
-def test_every_text_is_in_both_languages(open_page: OpenPage, made_up: Path) -> None:
-    page = open_page(made_up)
+def test_every_text_is_in_both_languages(open_page: OpenPage, small: Path) -> None:
+    page = open_page(small)
     page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
     english = page.locator("h2, h3, button, summary, figcaption").all_inner_texts()
     page.get_by_label("中文").check()
@@ -46,8 +46,8 @@ def test_markup_of_the_run_stays_text(tmp_path: Path, open_page: OpenPage) -> No
     assert page.locator("img[src=x], b[onclick], main script:not([type])").count() == 0
 
 
-def test_skip_link_comes_first(open_page: OpenPage, made_up: Path) -> None:
-    page = open_page(made_up)
+def test_skip_link_comes_first(open_page: OpenPage, small: Path) -> None:
+    page = open_page(small)
     page.keyboard.press("Tab")
     link = page.locator(":focus")
     expect(link).to_have_text("Skip to the content", use_inner_text=True)
@@ -56,9 +56,9 @@ def test_skip_link_comes_first(open_page: OpenPage, made_up: Path) -> None:
     assert page.evaluate("document.activeElement.id") == "content"
 
 
-def test_every_stop_of_the_keyboard_is_seen(open_page: OpenPage, made_up: Path) -> None:
+def test_every_stop_of_the_keyboard_is_seen(open_page: OpenPage, small: Path) -> None:
     """Each element that the tab key reaches has a visible outline and lies in the window."""
-    page = open_page(made_up)
+    page = open_page(small)
     seen = set()
     for _ in range(200):
         page.keyboard.press("Tab")
@@ -81,6 +81,7 @@ def test_every_stop_of_the_keyboard_is_seen(open_page: OpenPage, made_up: Path) 
         seen.add(stop["text"])
         assert stop["outline"] >= 2, stop
         assert stop["style"] != "none", stop
+        assert stop["inside"], stop
     assert len(seen) > 15
 
 
