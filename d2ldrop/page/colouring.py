@@ -47,8 +47,8 @@ def _is_within(kind: _TokenType, outer: _TokenType) -> bool:
 
 
 def python_lexer() -> PythonLexer:
-    """Pygments's lexer, with the kinds of COLOURED only. It keeps empty lines at both ends."""
-    lexer = PythonLexer(stripnl=False)
+    """Pygments's lexer, with the kinds of COLOURED only."""
+    lexer = PythonLexer()
     lexer.add_filter(ColouredOnly())
     return lexer
 

@@ -113,6 +113,20 @@ def test_differences_have_signs() -> None:
     ]  # fmt: skip
 
 
+def test_the_rest_of_a_long_line_is_indented_behind_its_sign() -> None:
+    words = [["    return " + " + ".join([word] * 8)] for word in ("first", "second")]
+    left, right = (Source("A", "", lines, "") for lines in words)
+    lines = printed(Difference(left, right), 40)
+    assert lines[2:] == [
+        "-     return first + first + first +",
+        "          first + first + first + first",
+        "          + first",
+        "+     return second + second + second +",
+        "          second + second + second +",
+        "          second + second",
+    ]
+
+
 def test_words_that_differ_are_emphasised() -> None:
     out = StringIO()
     sources = [Source("A", "", [f"a = {word}.rand(x)"], "") for word in ("torch", "jax")]
