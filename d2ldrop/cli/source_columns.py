@@ -64,7 +64,7 @@ class Source:
 def coloured(lines: Sequence[str]) -> list[Text]:
     """Each line of Python code with its colours. Control characters become escapes."""
     code = "\n".join(printable(line.expandtabs(4)) for line in lines)
-    text = Syntax(code, "python", theme=THEME, background_color="default").highlight(code)
+    text = Syntax(code, "python", theme=THEME).highlight(code)
     return list(text.split("\n", allow_blank=True))[: len(lines)]
 
 

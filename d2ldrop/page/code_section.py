@@ -122,4 +122,4 @@ def _function(name: str, backends: Sequence[str]) -> CodeFunction:
 
 def _literals(text: str) -> Markup:
     """``text`` as HTML, with its literals in double backquotes as code."""
-    return Markup(re.sub("``(.+?)``", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub("``(.+?)``", r"<code>\1</code>", str(escape(text))))

@@ -23,10 +23,18 @@ NUM_CLASSES = 10
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of one run: the framework's title, and the picture as a data URI."""
+    """A picture of one run.
+
+    Attributes:
+        name: the title of the run.
+        uri: the picture as a data URI.
+        difference: the largest difference of a shown weight from the reference's; empty for the
+            reference itself and for masks.
+    """
 
     name: str
     uri: str
+    difference: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,15 +63,13 @@ class Filters:
     """Columns of W1 as pictures.
 
     Attributes:
-        units: the shown units, those of the largest norm in the first run, as text.
+        units: the shown units, those of the largest norm in the reference, as text.
         pictures: one per run.
-        difference: the largest difference of a shown weight from the first run's.
-        reference: the title of the first run.
+        reference: the title of NumPy's run, or of the first one.
     """
 
     units: str
     pictures: list[Picture]
-    difference: str
     reference: str
 
 
@@ -162,13 +168,14 @@ def filters(runs: Mapping[str, TrainedRun]) -> Filters | None:
     norms = np.linalg.norm(weights[reference], axis=0)
     units = np.argsort(-norms, kind="stable")[:NUM_FILTERS]
     shown = {name: W[:, units].astype(np.float64) for name, W in weights.items()}
-    difference = max(float(np.abs(W - shown[reference]).max()) for W in shown.values())
+    differences = {name: f"{np.abs(W - shown[reference]).max():.1e}" for name, W in shown.items()}
+    del differences[reference]
     return Filters(
         units=", ".join(map(str, units)),
         pictures=[
-            Picture(title(name), filters_picture(W, FILTERS_IN_A_ROW)) for name, W in shown.items()
+            Picture(title(name), filters_picture(W, FILTERS_IN_A_ROW), differences.get(name, ""))
+            for name, W in shown.items()
         ],
-        difference=f"{difference:.1e}",
         reference=title(reference),
     )
 

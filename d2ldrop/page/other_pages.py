@@ -115,7 +115,7 @@ def benchmark_page(folder: Path) -> Page:
     path = folder / "bench.json"
     table = _table(path, lambda: html_table(bench_table(content), remarks(content)), problems)
     heading = table.title if table else content["kind"]
-    facts = {"facts_data": _data_of_benchmark(content), "facts_machine": machine_facts(content)}
+    facts = {"facts_machine": machine_facts(content), "facts_data": _data_of_benchmark(content)}
     return Page(
         kind="benchmark",
         title=heading,

@@ -29,15 +29,14 @@ class Line:
 
 def verdict(summary: dict[str, Any]) -> list[Line]:
     """Whether the rows are in lockstep, and which of them did not run."""
-    states: dict[str, list[str]] = {}
-    for name, row in summary["backends"].items():
-        states.setdefault(row["status"], []).append(name)
     lines = _lockstep(summary["lockstep"], summary.get("diverged_unlike_numpy", []))
-    for status, names in states.items():
-        if status != "ok":
-            failed = status == "failed"
-            key = "verdict_failed" if failed else "verdict_not_finished"
-            lines.append(Line("bad" if failed else "unknown", key, {"names": _titles(names)}))
+    status = {name: row["status"] for name, row in summary["backends"].items()}
+    failed = [name for name in status if status[name] == "failed"]
+    if failed:
+        lines.append(Line("bad", "verdict_failed", {"names": _titles(failed)}))
+    others = [name for name in status if status[name] not in ("ok", "failed")]
+    if others:
+        lines.append(Line("unknown", "verdict_not_finished", {"names": _titles(others)}))
     return lines
 
 

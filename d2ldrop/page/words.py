@@ -105,8 +105,8 @@ WORDS: Words = {
         "这些是 {name} 的运行中范数最大的单元：{units}。",
     ),
     "filters_difference": (
-        "The largest difference of these weights from those of {name} is {difference}.",
-        "这些权重与 {name} 的权重的最大差为 {difference}。",
+        "differs from {name} by at most {difference}",
+        "与 {name} 最多相差 {difference}",
     ),
     "filters_alt": ("Filters of the first layer, {name}", "第一层的滤波器，{name}"),
     "predictions": ("Predictions and their uncertainty", "预测及其不确定性"),

@@ -51,7 +51,10 @@ def test_verdict_and_table_are_those_of_the_summary(tmp_path: Path) -> None:
             {"backends": {"numpy": {"status": "failed", "error": "gone"}}},
             "Failed: NumPy.",
         ),
-        ({"backends": {"numpy": {"status": "interrupted"}}}, "Not finished: NumPy."),
+        (
+            {"backends": {"numpy": {"status": "interrupted"}, "torch": {"status": "not run"}}},
+            "Not finished: NumPy, PyTorch.",
+        ),
     ],
 )
 def test_other_verdicts(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
