@@ -38,6 +38,8 @@ FULL_RUNS = "test_full_runs.py"
 COMMANDS = ("tests/cli/", "tests/processes/", "tests/project/")
 """Tests of these rooms without a backend have a process of their own: together with the others they
 would take longer than those of any backend."""
+BROWSER = "tests/page/browser/"
+"""Playwright runs an event loop in the thread of its tests, so they have a process, too."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,6 +99,8 @@ def scope(nodeid: str) -> str:
         return named[0]
     if FULL_RUNS in nodeid:
         return FULL_RUNS
+    if nodeid.startswith(BROWSER):
+        return "browser"
     return "commands" if nodeid.startswith(COMMANDS) else "core"
 
 
@@ -108,7 +112,7 @@ class OneBackendPerProcess(LoadScopeScheduling):  # type: ignore[misc]  # untype
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    return len(backend_names()) + 3
+    return len(backend_names()) + 4
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneBackendPerProcess:

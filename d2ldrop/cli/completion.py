@@ -1,4 +1,4 @@
-"""What a shell completes: backends and experiments. click completes commands and options itself.
+"""What a shell completes: backends, functions, experiments. click completes commands and options.
 
 ``docs/command-line.md`` says how to install the completion.
 """
@@ -21,6 +21,20 @@ def complete_backend(
     return [
         CompletionItem(name, help=title(name) + ("" if is_installed(name) else ", not installed"))
         for name in backend_names()
+        if name.startswith(begin)
+    ]
+
+
+def complete_function(
+    _context: click.Context, _parameter: click.Parameter, begin: str
+) -> list[CompletionItem]:
+    """The functions of the backends that begin with ``begin``."""
+    from d2ldrop.page.listings import about, function_names, readable_backends
+
+    backends, _ = readable_backends(backend_names())
+    return [
+        CompletionItem(name, help=about(name, backends))
+        for name in function_names(backends)
         if name.startswith(begin)
     ]
 

@@ -118,6 +118,7 @@ def experiment(
                 )
             except KeyboardInterrupt:
                 progress.close()
+                save_report(folder.path)
                 say_how_to_resume(folder.path, "runs")
                 raise
             progress.close()

@@ -26,6 +26,7 @@ from d2ldrop.cli.evaluate import evaluate
 from d2ldrop.cli.experiment import experiment
 from d2ldrop.cli.output import OUTPUT
 from d2ldrop.cli.report import report
+from d2ldrop.cli.show import show
 from d2ldrop.cli.train import train
 from d2ldrop.comparison.layout import printable
 from d2ldrop.core.suggestions import did_you_mean
@@ -142,5 +143,6 @@ def cli() -> None:
     """Dropout, side by side: one training run on NumPy, PyTorch, TensorFlow, MXNet and Paddle."""
 
 
-for command in (backends, bench, compare, conformance, data, evaluate, experiment, report, train):
+COMMANDS = [backends, bench, compare, conformance, data, evaluate, experiment, report, show, train]
+for command in COMMANDS:
     cli.add_command(command)

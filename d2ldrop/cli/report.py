@@ -27,10 +27,9 @@ def report(runs: tuple[str, ...], out: str) -> None:
     """
     from d2ldrop.page.report import make_report
 
-    folders = [_find(run, Path(out)) for run in runs]  # before anything is written
+    pages = [make_report(_find(run, Path(out))) for run in runs]  # before anything is written
     intact = True
-    for folder in folders:
-        made = make_report(folder)
+    for made in pages:
         click.echo(made.write())
         for problem in made.problems:
             click.echo(printable(problem), err=True)

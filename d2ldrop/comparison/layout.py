@@ -108,7 +108,7 @@ class FittedTable:
             whole = max(map(cell_len, cells), default=0)
             figure = max(map(cell_len, words), default=0) if self.columns[i].wraps else whole
             least.append(max(figure, max(map(cell_len, header.split()), default=0)))
-            most.append(max(whole, *map(cell_len, header.splitlines())))
+            most.append(max([whole, *map(cell_len, header.splitlines())]))
         spare = available - sum(least) - 3 * len(shown) - 1  # each has two spaces and a border
         if spare < 0:
             return None

@@ -7,6 +7,7 @@ from typing import Any
 from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import damaged
 from d2ldrop.page.charts import page_charts
+from d2ldrop.page.code_section import code_section
 from d2ldrop.page.evidence import filters, masks, predictions, samples_of
 from d2ldrop.page.recorded import (
     data_facts,
@@ -34,7 +35,10 @@ def comparison_page(results: ComparisonResults, kind: str = "comparison") -> Pag
     sections = [] if table is None else [Section("table", "table", "table.html", table)]
     if charts := page_charts(results):
         sections.append(Section("charts", "charts", "charts.html", charts))
-    sections += [*_evidence(results, problems), *_recorded(results)]
+    sections += _evidence(results, problems)
+    if (code := code_section(summary["backends"])).functions:
+        sections.append(Section("code", "code", "code.html", code))
+    sections += _recorded(results)
     return Page(
         kind=kind,
         title=results.folder.name,

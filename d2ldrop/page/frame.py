@@ -13,10 +13,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from d2ldrop.page.code_words import CODE_WORDS
 from d2ldrop.page.words import WORDS, Words
 from d2ldrop.version import __version__
 
-ALL_WORDS: Words = {**WORDS}
+ALL_WORDS: Words = {**WORDS, **CODE_WORDS}
 """The texts of all parts of a page."""
 FIRST = "page"
 """The style sheet and the script that come before the others: these may use what it defines."""

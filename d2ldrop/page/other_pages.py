@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2ldrop.core.files import check_fields, damaged, read_json
+from d2ldrop.core.files import DamagedFileError, check_fields, damaged, read_json
+from d2ldrop.experiments import ABOUT
 from d2ldrop.page.images import file_picture
-from d2ldrop.page.reading import NothingToShowError
 from d2ldrop.page.recorded import Fact, data_facts, files_of, machine_facts, recipe_facts
 from d2ldrop.page.sections import REPORT, Page, Section
 from d2ldrop.page.tables import HtmlTable, html_table
@@ -43,43 +43,61 @@ def experiment_page(folder: Path) -> Page:
     """The page of an experiment: its conclusion, table, figure and recipe.
 
     Raises:
-        NothingToShowError: there is no ``result.json``, because no seed is complete.
-        DamagedFileError: ``plan.json`` or ``result.json`` is damaged or of a newer version.
+        DamagedFileError: ``plan.json`` is damaged, or a newer version wrote it.
     """
-    from d2ldrop.experiments.engine.results_table import (
-        saved_remarks,
-        saved_table,
-    )  # needs an extra
-
-    NamedFolder(folder, "experiment").read()
-    path = folder / "result.json"
-    if not path.exists():
-        raise NothingToShowError(f"{path} is missing: no seed of the experiment is complete")
-    remedy = "delete it, and resume=True (--resume) makes it again"
-    content = read_json(path, remedy)
-    check_fields(path, content, RESULT_FIELDS, remedy)
+    plan = NamedFolder(folder, "experiment").read()
+    assert plan is not None  # kind_of has found the file
     problems: list[str] = []
-    table = _table(path, lambda: html_table(saved_table(content), saved_remarks(content)), problems)
-    sections = []
-    if content.get("conclusion"):
-        text = str(content["conclusion"])
-        sections.append(Section("conclusion", "conclusion", "conclusion.html", text))
-    figure = _figure(folder, ("figure.svg", "figure.png"), content["question"], problems)
-    sections += _shown(table, figure)
+    result = _experiment_result(folder / "result.json", problems)
+    content = result or plan
+    name: str = content["experiment"]
+    question: str = content.get("question") or ABOUT.get(name, name)
+    sections, about = _answer(folder, result, problems) if result else ([], "")
     facts = {
         "facts_recipe": recipe_facts(content["recipe"]),
         "facts_machine": machine_facts(content),
         "facts_data": data_facts(content),
     }
-    about = table.title.partition("\n")[2] if table else content["backend"]
     return Page(
         kind="experiment",
-        title=content["question"],
-        subtitle=f"{folder.name}: {content['experiment']}, {about}",
+        title=question,
+        subtitle=", ".join(filter(None, [f"{folder.name}: {name}", about])),
         sections=[*sections, *_recorded(folder, facts)],
         problems=tuple(problems),
         stand_in=content.get("dataset") == "stand-in",
     )
+
+
+def _experiment_result(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    """The content of ``result.json``; None, and a sentence in ``problems``, if there is none."""
+    remedy = "delete it, and resume=True (--resume) makes it again"
+    if not path.exists():
+        problems.append(f"{path} is missing: the experiment is not finished")
+        return None
+    try:
+        content: dict[str, Any] = read_json(path, remedy)
+        check_fields(path, content, RESULT_FIELDS, remedy)
+    except DamagedFileError as error:
+        problems.append(str(error))
+        return None
+    return content
+
+
+def _answer(
+    folder: Path, content: dict[str, Any], problems: list[str]
+) -> tuple[list[Section], str]:
+    """The sections of conclusion, table and figure, and the settings in one line."""
+    from d2ldrop.experiments.engine.results_table import saved_remarks, saved_table
+
+    sections = []
+    if content.get("conclusion"):
+        text = str(content["conclusion"])
+        sections.append(Section("conclusion", "conclusion", "conclusion.html", text))
+    path = folder / "result.json"
+    table = _table(path, lambda: html_table(saved_table(content), saved_remarks(content)), problems)
+    figure = _figure(folder, ("figure.svg", "figure.png"), content["question"], problems)
+    about = table.title.partition("\n")[2] if table else ""
+    return [*sections, *_shown(table, figure)], about
 
 
 def benchmark_page(folder: Path) -> Page:

@@ -12,6 +12,8 @@ from d2ldrop.training.folder import RunFolder
 from d2ldrop.training.markers import MARKERS
 
 SUMMARY = MARKERS["comparison"]
+SPEED_DTYPE = "float32"
+"""The folder of the runs of a comparison that show speed and memory."""
 
 
 class NothingToShowError(ValueError):
@@ -41,17 +43,20 @@ def read_runs(folder: Path) -> ComparisonResults:
     try:
         return read_comparison(folder)
     except FileNotFoundError:
-        problems = []
+        problems: list[str] = []
     except DamagedFileError as error:
         problems = [str(error)]
     runs = _runs_inside(folder, problems)
-    if not runs:
+    speed = folder / SPEED_DTYPE
+    speed_runs = _runs_inside(speed, problems) if speed.is_dir() else {}
+    if not runs and not speed_runs:
         expected = f"{folder} holds no finished run: expected {', '.join(MARKERS.values())}, or a "
         expected += "folder with result.json, trace.npy and weights.safetensors"
         raise NothingToShowError("; ".join(problems) or expected)
+    runs, speed_runs = (runs, speed_runs) if runs else (speed_runs, {})
     if not problems and _was_comparison(folder, runs):
         problems.append(f"{folder / SUMMARY} is missing: the lockstep checks are not shown")
-    return ComparisonResults(folder, _summary_of(folder, runs), runs, {}, tuple(problems))
+    return ComparisonResults(folder, _summary_of(folder, runs), runs, speed_runs, tuple(problems))
 
 
 def is_single(results: ComparisonResults) -> bool:

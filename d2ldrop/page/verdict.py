@@ -32,7 +32,7 @@ def verdict(summary: dict[str, Any]) -> list[Line]:
     states: dict[str, list[str]] = {}
     for name, row in summary["backends"].items():
         states.setdefault(row["status"], []).append(name)
-    lines = _lockstep(summary["lockstep"])
+    lines = _lockstep(summary["lockstep"], summary.get("diverged_unlike_numpy", []))
     for status, names in states.items():
         if status != "ok":
             failed = status == "failed"
@@ -41,8 +41,9 @@ def verdict(summary: dict[str, Any]) -> list[Line]:
     return lines
 
 
-def _lockstep(checks: list[dict[str, Any]]) -> list[Line]:
-    apart = {
+def _lockstep(checks: list[dict[str, Any]], unlike: list[str]) -> list[Line]:
+    """The sentences about the checks; ``unlike`` are rows that diverged unlike NumPy's training."""
+    apart = dict.fromkeys(unlike) | {
         name: None
         for check in checks
         for name, good in check["in_lockstep"].items()
@@ -57,9 +58,13 @@ def _lockstep(checks: list[dict[str, Any]]) -> list[Line]:
     for noiseless in (False, True):
         alike = [check for check in checks if ("without noise" in check["what"]) == noiseless]
         if alike:
-            best = max(alike, key=lambda check: (check["what"] == WHOLE_RUN, check["steps"]))
-            lines.append(_together(best))
+            lines.append(_together(max(alike, key=_weight)))
     return lines
+
+
+def _weight(check: dict[str, Any]) -> tuple[bool, bool, int]:
+    """What a check says, for sorting: more if it compares anything, and if it is longer."""
+    return len(check["difference"]) > 1, check["what"] == WHOLE_RUN, check["steps"]
 
 
 def _together(check: dict[str, Any]) -> Line:

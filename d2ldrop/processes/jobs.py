@@ -139,7 +139,7 @@ class TrainJob(Job):
             on_step=step_reporter(emit, self.phase),
             on_epoch=on_epoch,
         )
-        if self.phase == "train":
+        if self.phase == "train":  # the runs for speed and memory have nothing else to show
             record_samples(self.folder, run, data)
 
 

@@ -91,6 +91,13 @@ def test_training_and_evaluation_report_the_same_accuracy(
     assert heard[0]["accuracy"] == result["epochs"][-1]["test_accuracy"]
 
 
+def test_training_records_samples_but_not_for_speed(shared: SharedData, tmp_path: Path) -> None:
+    TrainJob("numpy", shared, SMALL, tmp_path / "train").run(Reports())
+    TrainJob("numpy", shared, SMALL, tmp_path / "speed", phase="speed").run(Reports())
+    assert (tmp_path / "train" / "samples.safetensors").exists()
+    assert not (tmp_path / "speed" / "samples.safetensors").exists()
+
+
 def test_lockstep_steps_save_their_weights(shared: SharedData, tmp_path: Path) -> None:
     recipe = Recipe(num_epochs=1, batch_size=32, num_hiddens=(8, 8), dtype="float64")
     plain = LockstepSteps(recipe, 3, tmp_path / "plain")

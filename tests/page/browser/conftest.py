@@ -1,0 +1,108 @@
+"""Pages in Chromium, driven by Playwright.
+
+A test asks for ``open_page``. It fails if a page writes an error to the console, raises an error in
+a script, or asks the network for anything. The screenshots in ``screenshots/`` are for people.
+
+Playwright's greenlets keep an event loop running in this thread, so these tests have a process of
+their own under pytest-xdist (see tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+from tests.page.browser.helpers import OpenPage, Screenshot, report
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser of all tests. Without one they are skipped, but in CI they fail."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        missing = f"no browser: install Chromium ({' or '.join(NAMES)} on the PATH)"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium refuses a sandbox to root
+    args = ["--disable-gpu", *(["--no-sandbox"] if root else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=args)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """The pages of one test, and what they did that a page must not do."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    def open(self, address: Path | str, query: str = "", **settings: Any) -> Page:
+        """Open a file or an address.
+
+        Args:
+            address: a file, or a URL; other requests than to its host are refused.
+            query: the end of the URL, such as "?lang=zh".
+            settings: of the browser's context, such as ``color_scheme`` and ``viewport``.
+        """
+        url = (address.as_uri() if isinstance(address, Path) else address) + query
+        context = self.browser.new_context(**settings)
+        context.set_default_timeout(10_000)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self._console(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        page.on("request", lambda request: self._request(request, url))
+        page.goto(url)
+        return page
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(f"console: {kind}: {text}")
+
+    def _request(self, request: Request, url: str) -> None:
+        own = re.split("[?#]", url)[0] if url.startswith("file:") else "/".join(url.split("/")[:3])
+        if not request.url.startswith((own, "data:", "blob:")):
+            self.complaints.append(f"request: {request.url[:200]}")
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[OpenPage]:
+    """Opens a page; at the end of the test there must be no complaint about it."""
+    watched = Watched(chromium)
+    yield watched.open
+    watched.close()
+    assert not watched.complaints
+
+
+@pytest.fixture
+def screenshot(request: pytest.FixtureRequest) -> Screenshot:
+    """Keeps a picture of a page, named by the test."""
+
+    def keep(page: Page, suffix: str = "", **options: Any) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        name = re.sub(r"\W+", "-", f"{request.node.name}-{suffix}".removeprefix("test_")).strip("-")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", **{"full_page": True, **options})
+
+    return keep
+
+
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a comparison of six frameworks, ten epochs, with runs in two dtypes."""
+    return report(tmp_path_factory.mktemp("made-up") / "made-up")

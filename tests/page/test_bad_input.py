@@ -1,0 +1,127 @@
+"""Folders that are missing, damaged, unfinished or of another version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d2ldrop.cli.report import save_report
+from d2ldrop.core.files import write_json, write_sealed
+from tests.page.chart_runs import write_comparison
+from tests.page.pages import RUNS, Page, a_check, add_samples, report
+
+pytestmark = pytest.mark.usefixtures("without_slow_parts")
+
+
+def test_a_folder_that_is_missing_or_empty(tmp_path: Path) -> None:
+    for name, expected in (("gone", "there is no run folder"), ("", "holds no finished run")):
+        result = report(str(tmp_path / name))
+        assert result.exit_code == 2
+        assert expected in result.output
+
+
+def damage_summary(folder: Path) -> None:
+    (folder / "summary.json").write_text('{"format": 2')
+
+
+def newer_summary(folder: Path) -> None:
+    (folder / "summary.json").write_text('{"format": 3}')
+
+
+def lose_summary(folder: Path) -> None:
+    (folder / "summary.json").unlink()
+
+
+def damage_result(folder: Path) -> None:
+    path = folder / "torch" / "result.json"
+    path.write_text(path.read_text().replace("float32", "float64", 1))
+
+
+def lose_result(folder: Path) -> None:
+    (folder / "torch" / "result.json").unlink()
+
+
+def empty_trace(folder: Path) -> None:
+    (folder / "torch" / "trace.npy").write_bytes(b"")
+
+
+def lose_trace(folder: Path) -> None:
+    (folder / "torch" / "trace.npy").unlink()
+
+
+def damage_samples(folder: Path) -> None:
+    path = folder / "torch" / "samples.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def summary_without_rows(folder: Path) -> None:
+    content = json.loads((folder / "summary.json").read_text())
+    del content["backends"]["torch"]["train_loss"]
+    write_sealed(folder / "summary.json", content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (damage_summary, "summary.json"),
+        (newer_summary, "summary.json"),
+        (lose_summary, "summary.json"),
+        (damage_result, "torch/result.json"),
+        (lose_result, "torch/result.json"),
+        (empty_trace, "torch/trace.npy"),
+        (lose_trace, "torch/trace.npy"),
+        (damage_samples, "torch/samples.safetensors"),
+        (summary_without_rows, "summary.json"),
+    ],
+)
+def test_a_page_with_what_is_there(tmp_path: Path, spoil: Any, named: str) -> None:
+    folder = tmp_path / "run"
+    write_comparison(folder, RUNS)
+    add_samples(folder, numpy=False, torch=False)
+    spoil(folder)
+    result = report("run", "--out", str(tmp_path))
+    assert result.exit_code == 1, result.output
+    expected = str(folder / named)
+    assert expected in result.output
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    assert "What could not be read" in page.text
+    assert expected in page.text
+    assert "NumPy" in page.text
+
+
+@pytest.mark.parametrize("spoil", [damage_summary, newer_summary])
+def test_nothing_can_be_read(tmp_path: Path, spoil: Any) -> None:
+    write_comparison(tmp_path, RUNS)
+    spoil(tmp_path)
+    for name in RUNS:
+        (tmp_path / name / "result.json").write_text("{}")
+    result = report(str(tmp_path))
+    assert result.exit_code == 2
+    assert str(tmp_path / "summary.json") in result.output
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_folder_of_format_1(tmp_path: Path) -> None:
+    write_comparison(tmp_path, RUNS, lockstep=[a_check(numpy=True, torch=True)])
+    for path in (tmp_path / "summary.json", *(tmp_path / name / "result.json" for name in RUNS)):
+        content = json.loads(path.read_text())
+        for new in ("format", "digest", "arrays", "speed", "left_out", "execution", "threads"):
+            content.pop(new, None)
+        for row in content.get("backends", {}).values() if path.name == "summary.json" else ():
+            del row["result_digest"], row["diverged_after"], row["stopped_early"]
+        write_json(path, content)
+    result = report(str(tmp_path))
+    assert result.exit_code == 0, result.output
+
+
+def test_a_page_that_fails_costs_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not save_report(tmp_path / "gone")
+    assert "The page could not be written" in capsys.readouterr().err
+    write_comparison(tmp_path, RUNS)
+    assert save_report(tmp_path)
+    assert (tmp_path / "report.html").exists()
