@@ -33,7 +33,7 @@ class ColouredOnly(Filter):
 
     def filter(
         self,
-        lexer: Any,  # noqa: ARG002 - the base class has it
+        lexer: Any,
         stream: Iterable[tuple[_TokenType, str]],
     ) -> Iterator[tuple[_TokenType, str]]:
         """Yield the same text with these kinds."""
