@@ -132,7 +132,7 @@ class _Writer:
         from tensorboard.util.tensor_util import make_tensor_proto
 
         text = "\n".join(f"    {name}: {json.dumps(value)}" for name, value in recipe.items())
-        tensor = make_tensor_proto([text.encode()], dtype=object)
+        tensor = make_tensor_proto(np.array([text.encode()], dtype=object))
         metadata = create_summary_metadata(RECIPE, "")
         self._add(Summary.Value(tag=RECIPE, metadata=metadata, tensor=tensor), 0)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import sys
 import threading
 import time
+import warnings
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,9 +85,14 @@ class Live:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # do not wait for browsers
+    failed = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A request that fails ends alone; what the terminal shows is the training."""
+        """Say once what went wrong; the training goes on. A browser that is gone is no error."""
+        error = sys.exception()
+        if not (isinstance(error, OSError) or self.failed):
+            self.failed = True
+            warnings.warn(f"the live page has failed: {error}", stacklevel=2)
 
 
 class _Shared:

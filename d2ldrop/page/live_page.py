@@ -93,14 +93,14 @@ def _results(now: Snapshot) -> list[Section]:
 
 
 def _runs(now: Snapshot, phase: str) -> dict[str, TrainedRun]:
-    """The runs so far as the charts take them: epochs and recipe, without losses of steps."""
+    """The runs so far as the charts take them: epochs and recipe, without losses of steps and weights."""
     assert now.summary is not None  # asked before
     dtype = SPEED_DTYPE if phase == "speed" else now.summary["recipe"]["dtype"]
     recipe = {**now.summary["recipe"], "dtype": dtype}
     folder = Path(now.summary["folder"])
     return {
         name: TrainedRun(
-            name, run_folder(folder, phase, name), _result(recipe, epochs), np.empty(0)
+            name, run_folder(folder, phase, name), _result(recipe, epochs), np.empty(0), {}
         )
         for (one, name), epochs in now.epochs.items()
         if one == phase and name in now.summary["backends"]
