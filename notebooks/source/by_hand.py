@@ -9,7 +9,7 @@ from unittest.mock import patch
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
-from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from IPython.display import Markdown
 
 import d2ldrop

@@ -13,7 +13,7 @@ from inspect import getclosurevars, getsource, isclass, isfunction, unwrap
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
-from d2ldrop.comparison.curves import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from IPython.display import Markdown, display
 
 import d2ldrop

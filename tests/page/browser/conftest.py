@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
+from d2ldrop.page.report import write_report
 from tests.page.browser.helpers import OpenPage, Screenshot, report
+from tests.page.made_up import CONCISE, SIX, write_comparison
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SCREENSHOTS = Path(__file__).parent / "screenshots"
@@ -113,3 +115,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of two frameworks and two epochs: it has the same parts, and is made faster."""
     folder = tmp_path_factory.mktemp("small") / "small"
     return report(folder, variants=("numpy", "torch"), num_epochs=2)
+
+
+@pytest.fixture(scope="package")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of many versions, of which one diverged, one failed, and one cannot be read."""
+    folder = tmp_path_factory.mktemp("troubled") / "troubled"
+    options = {"failed": ("jax",), "diverged": ("mxnet",), "dataset": "stand-in"}
+    write_comparison(folder, variants=SIX + CONCISE, num_epochs=4, speed=False, **options)
+    (folder / "torch" / "trace.npy").write_bytes(b"damaged")
+    return write_report(folder)

@@ -8,7 +8,6 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.page.browser.helpers import NARROW, OpenPage, Screenshot, report, too_wide
-from tests.page.made_up import CONCISE, SIX
 
 PAPER = int(96 * (21.0 - 2.0) / 2.54)  # pixels: A4 between margins of 1 cm
 COLOURS = "(one) => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]"
@@ -61,7 +60,8 @@ def test_lines_of_the_charts_can_be_seen_in_both_schemes(
 def test_narrow_screen_does_not_scroll_sideways(
     tmp_path: Path, open_page: OpenPage, screenshot: Screenshot
 ) -> None:
-    file = report(tmp_path / "with-a-very-long-name-that-has-no-place-to-break", version="9" * 40)
+    name = "with-a-very-long-name-that-has-no-place-to-break"
+    file = report(tmp_path / name, version="9" * 40, variants=("numpy", "torch"))
     for language in ("en", "zh"):
         page = open_page(file, f"?lang={language}", viewport=NARROW)
         screenshot(page, language)
@@ -74,11 +74,9 @@ def test_narrow_screen_does_not_scroll_sideways(
 
 
 def test_wide_screen_does_not_scroll_sideways(
-    tmp_path: Path, open_page: OpenPage, screenshot: Screenshot
+    open_page: OpenPage, troubled: Path, screenshot: Screenshot
 ) -> None:
-    page = open_page(
-        report(tmp_path / "twelve", variants=SIX + CONCISE, dataset="stand-in", dtype="float32")
-    )
+    page = open_page(troubled)
     expect(page.locator(".stand-in")).to_be_visible()
     screenshot(page)
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")

@@ -58,7 +58,7 @@ def test_skip_link_comes_first(open_page: OpenPage, small: Path) -> None:
 
 def test_every_stop_of_the_keyboard_is_seen(open_page: OpenPage, small: Path) -> None:
     """Each element that the tab key reaches has a visible outline and lies in the window."""
-    page = open_page(small)
+    page = open_page(small, reduced_motion="reduce")
     seen = set()
     for _ in range(200):
         page.keyboard.press("Tab")
