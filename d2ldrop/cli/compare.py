@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
 from d2ldrop.cli.report import save_report
 from d2ldrop.cli.resume import resumable
+from d2ldrop.cli.watching import both, live_option, observers_of, tensorboard_option
 from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
 from d2ldrop.comparison.runner import Interrupted, compare_backends
 from d2ldrop.comparison.table import comparison_table, remarks
 from d2ldrop.core.files import dump_json
+from d2ldrop.page.observers import Observers
 from d2ldrop.page.pictures import draw_pictures
 from d2ldrop.page.results import read_comparison
 
@@ -43,6 +46,8 @@ SPEED_EPOCHS = 3
 @run_options
 @worker_options
 @place_options
+@live_option
+@tensorboard_option
 @click.option(
     "--lockstep-steps",
     type=int,
@@ -71,6 +76,8 @@ def compare(
     as_json: bool,
     out: str,
     name: str | None,
+    tensorboard: bool,
+    live: bool,
     **options: Any,
 ) -> None:
     """Train on several frameworks, one after another, and compare them (default: all installed).
@@ -81,23 +88,27 @@ def compare(
     _choose_dtypes(options)
     recipe, source = take_recipe(options), take_data_source(options)
     progress = Progress(quiet)
+    observers = Observers(observers_of(tensorboard=tensorboard, live=live))
     interrupted = False
-    with progress:
-        try:
-            summary = compare_backends(
-                backends,
-                recipe,
-                data=source,
-                out=out,
-                name=name,
-                pythons=pythons,
-                on_event=progress,
-                **options,
-            )
-        except Interrupted as error:
-            summary, interrupted = error.summary, True
-    drawn = _save_curves(summary)
-    whole = save_report(Path(summary["folder"]))
+    with closing(observers):
+        with progress:
+            try:
+                summary = compare_backends(
+                    backends,
+                    recipe,
+                    data=source,
+                    out=out,
+                    name=name,
+                    pythons=pythons,
+                    on_event=both(progress, observers.on_event),
+                    on_summary=observers.on_summary,
+                    **options,
+                )
+            except Interrupted as error:
+                summary, interrupted = error.summary, True
+        observers.on_summary(summary)
+        drawn = _save_curves(summary)
+        whole = save_report(Path(summary["folder"]))
     _show(summary, as_json, drawn)
     if interrupted:
         say_how_to_resume(Path(summary["folder"]))

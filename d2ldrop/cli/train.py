@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import click
@@ -21,12 +20,14 @@ from d2ldrop.cli.options import (
 from d2ldrop.cli.output import OUTPUT
 from d2ldrop.cli.progress import Progress, say_how_to_resume
 from d2ldrop.cli.resume import as_refusal, resumable
+from d2ldrop.cli.watching import observers_of, tensorboard_option
 from d2ldrop.comparison.layout import printable
 from d2ldrop.comparison.plan import Variant
 from d2ldrop.comparison.settings import settle
 from d2ldrop.comparison.table import data_title
 from d2ldrop.frameworks import title
-from d2ldrop.processes.launcher import WorkerFailedError, run_job
+from d2ldrop.page.observers import Observers
+from d2ldrop.processes.launcher import Event, WorkerFailedError, run_job
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.planned_run import PlannedRun
 from d2ldrop.processes.shared_data import shared_data
@@ -44,6 +45,7 @@ from d2ldrop.training.outline import check_concise
 @run_options
 @worker_options
 @place_options
+@tensorboard_option
 @resumable("run")
 def train(
     backend: str,
@@ -59,9 +61,11 @@ def train(
     threads: int | None,
     execution: str,
     pythons: dict[str, str],
+    tensorboard: bool,
     **options: Any,
 ) -> None:
     """Train the dropout MLP on one framework: BACKEND."""
+    observers = Observers(observers_of(tensorboard=tensorboard))
     recipe, source = take_recipe(options), take_data_source(options)
     worker = WorkerOptions(device, threads, execution, timeout, pythons)
     worker.choose_backends([backend])
@@ -81,8 +85,14 @@ def train(
         progress = Progress(quiet)
         with shared_data(data) as shared, progress:
             job = planned.job(shared, resume=resume)
+            observers.on_summary({"folder": str(named.path), "backends": {}})
+
+            def heard(event: Event) -> None:
+                progress(variant.name, event)
+                observers.on_event(variant.name, event)
+
             try:
-                run_job(job, worker, partial(progress, variant.name), log=folder.log)
+                run_job(job, worker, heard, log=folder.log)
             except KeyboardInterrupt:
                 progress.close()
                 say_how_to_resume(named.path)
@@ -90,6 +100,8 @@ def train(
             except WorkerFailedError as error:
                 raise as_refusal(error) from None
             result = planned.read_result(data)
+            finished = {variant.name: {"status": "ok"}}
+            observers.on_summary({"folder": str(named.path), "backends": finished})
     OUTPUT.results = folder.path
     last = result["epochs"][-1]
     loss = "nan" if last["train_loss"] is None else f"{last['train_loss']:.4f}"

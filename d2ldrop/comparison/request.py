@@ -24,8 +24,16 @@ OnVariantEvent = Callable[[str, Event], None]
 """Called with a variant's name, "torch" or "torch-concise", and a report of its worker."""
 
 
+OnSummary = Callable[[dict[str, Any]], None]
+"""Called with the summary so far: before the first run, and after each variant."""
+
+
 def ignore_event(name: str, event: Event) -> None:
     """Do nothing: the default of ``on_event``."""
+
+
+def ignore_summary(summary: dict[str, Any]) -> None:
+    """Do nothing: the default of ``on_summary``."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Request:
     check: bool
     on_event: OnVariantEvent
     speed_epochs: int = 0
+    on_summary: OnSummary = ignore_summary
     each: Mapping[str, WorkerOptions] = field(default_factory=dict)  # by backend, after ``settle``
 
     def identity(self, data: Dataset | None) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from typing import Any
 
 from d2ldrop.comparison.checks import plan_checks
 from d2ldrop.comparison.plan import missing_backends, plan_variants
-from d2ldrop.comparison.request import SPEED_DTYPE, OnVariantEvent, Request, ignore_event
+from d2ldrop.comparison.request import (
+    SPEED_DTYPE,
+    OnSummary,
+    OnVariantEvent,
+    Request,
+    ignore_event,
+    ignore_summary,
+)
 from d2ldrop.comparison.running import Comparison, Interrupted
 from d2ldrop.comparison.settings import settle
 from d2ldrop.conformance.job import check_requirements
@@ -49,6 +56,7 @@ def compare_backends(
     check: bool = False,
     speed_epochs: int = 0,
     on_event: OnVariantEvent = ignore_event,
+    on_summary: OnSummary = ignore_summary,
 ) -> dict[str, Any]:
     """Train the same recipe on several frameworks, each in its own process, one after another.
 
@@ -84,6 +92,7 @@ def compare_backends(
         speed_epochs: epochs of the runs in float32, at most those of the recipe; 0: none. The
             recipe must then have float64.
         on_event: called with each report of a worker (see ``OnVariantEvent``).
+        on_summary: called with the summary so far (see ``OnSummary``).
 
     Returns:
         The content of ``summary.json``; ``ok`` is True if all variants ran and are in lockstep,
@@ -107,7 +116,16 @@ def compare_backends(
     with NamedFolder.claim("comparison", out, name, resume=resume) as folder:
         variants = plan_variants(folder.read(), backends, recipe, implementation, options)
         asked = Request(
-            folder, recipe, record, on_divergence, options, resume, check, on_event, speed_epochs
+            folder,
+            recipe,
+            record,
+            on_divergence,
+            options,
+            resume,
+            check,
+            on_event,
+            speed_epochs,
+            on_summary,
         )
         folder.refuse_other(asked.identity(None))
         names = list(dict.fromkeys(variant.backend for variant in variants))

@@ -79,7 +79,7 @@ class Comparison:
         self.speed_rows = dict(self.kept.speed_rows)
         self.lockstep = list(self.kept.lockstep.values())
         try:
-            self.asked.folder.write(self._summary())
+            self.asked.on_summary(self.asked.folder.write(self._summary()))
             if REFERENCE in variants and REFERENCE not in self.kept.rows:
                 self._train(REFERENCE)
                 self._take_as_reference()
@@ -92,7 +92,7 @@ class Comparison:
                 if self.rows[variant]["status"] == "ok":
                     self._measure(variant)
                 with suppress(OSError):  # the last write reports a full disk
-                    self.asked.folder.write(self._summary())
+                    self.asked.on_summary(self.asked.folder.write(self._summary()))
         except KeyboardInterrupt:
             raise Interrupted(self._write_last_summary()) from None
         return self._write_last_summary()

@@ -104,11 +104,12 @@ class Chart:
 
 def page_charts(results: ComparisonResults) -> list[Chart]:
     """The charts of a comparison. A chart with nothing to show is left out."""
-    charts = (_curves(results), _agreement(results), _time(results))
+    charts = (curves_chart(results), _agreement(results), _time(results))
     return [chart for chart in charts if chart is not None]
 
 
-def _curves(results: ComparisonResults) -> Chart | None:
+def curves_chart(results: ComparisonResults) -> Chart | None:
+    """The curves by epoch; None without a run."""
     panels = curve_panels(results)
     return _line_chart("curves", panels, _curves_caption(results), panels) if panels else None
 

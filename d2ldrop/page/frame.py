@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,37 +14,59 @@ import jinja2
 from markupsafe import Markup, escape
 
 from d2ldrop.page.code_words import CODE_WORDS
+from d2ldrop.page.live_words import LIVE_WORDS
 from d2ldrop.page.words import WORDS, Words
 from d2ldrop.version import __version__
 
-ALL_WORDS: Words = {**WORDS, **CODE_WORDS}
+ALL_WORDS: Words = {**WORDS, **CODE_WORDS, **LIVE_WORDS}
 """The texts of all parts of a page."""
+POLICY = (
+    "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""The Content-Security-Policy of a page, without its scripts."""
 FIRST = "page"
 """The style sheet and the script that come before the others: these may use what it defines."""
 
 
-def render(template: str, **content: Any) -> str:
+def render(template: str, *, more_scripts: Sequence[str] = (), **content: Any) -> str:
     """The HTML of a page: the template, with the styles and scripts of ``static/`` inside.
 
     Scripts run only if their SHA-256 is in the page's policy, so text of a run folder never runs.
 
     Args:
         template: a file in ``templates/``.
+        more_scripts: after those of ``static/``.
         content: what the template shows; it is escaped.
     """
-    scripts = static_files("js")
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
     return (
         environment()
         .get_template(template)
         .render(
             styles=[Markup(text) for text in static_files("css")],
-            scripts=[Markup(text) for text in scripts],
-            script_policy=" ".join(f"'sha256-{each.decode()}'" for each in hashes),
+            scripts=[Markup(text) for text in (*static_files("js"), *more_scripts)],
+            policy=Markup(content_policy(more_scripts)),
             version=__version__,
             **content,
         )
     )
+
+
+def content_policy(more_scripts: Sequence[str] = ()) -> str:
+    """The Content-Security-Policy of a page with the scripts of ``static/`` and ``more_scripts``.
+
+    Pages load nothing but images beside them, and the changes of the live page.
+    """
+    scripts = (*static_files("js"), *more_scripts)
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts]
+    allowed = " ".join(f"'sha256-{each.decode()}'" for each in hashes)
+    return f"{POLICY}; script-src {allowed}"
+
+
+@cache
+def live_script() -> str:
+    """The script of the live page, which other pages do not need."""
+    return (files("d2ldrop.page") / "static" / "live" / "live.js").read_text(encoding="utf-8")
 
 
 def static_files(kind: str) -> list[str]:

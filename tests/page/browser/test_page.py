@@ -101,18 +101,15 @@ def test_without_javascript_everything_is_there(
 
 @pytest.mark.slow
 def test_six_frameworks_and_200_epochs_load_within_two_seconds(
-    tmp_path: Path, open_page: OpenPage, screenshot: Screenshot
+    tmp_path: Path, open_page: OpenPage
 ) -> None:
     """To the first values under the pointer; the best of five, because the machine may be busy."""
     file = report(tmp_path / "long", num_epochs=200)
     assert file.stat().st_size < 3_000_000
-    times = []
-    for _ in range(5):
+    times: list[float] = []
+    while len(times) < 5 and min(times, default=2) >= 2:
         page = open_page(file)
         page.locator(".chart-plot").first.hover()
         page.locator(".chart-tip").first.wait_for(state="visible")
         times.append(page.evaluate("performance.now()") / 1000)
-        if times[-1] < 2:
-            break
-    screenshot(page)
     assert min(times) < 2, f"seconds: {times}"
