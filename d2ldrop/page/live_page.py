@@ -93,7 +93,7 @@ def _results(now: Snapshot) -> list[Section]:
 
 
 def _runs(now: Snapshot, phase: str) -> dict[str, TrainedRun]:
-    """The runs so far as the charts take them: epochs and recipe, without losses of steps and weights."""
+    """The runs so far as the charts take them: epochs and recipe, no losses, no weights."""
     assert now.summary is not None  # asked before
     dtype = SPEED_DTYPE if phase == "speed" else now.summary["recipe"]["dtype"]
     recipe = {**now.summary["recipe"], "dtype": dtype}
