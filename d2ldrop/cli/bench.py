@@ -13,7 +13,7 @@ from d2ldrop.cli.completion import Choice, complete_backend
 from d2ldrop.cli.options import data_options, place_options, take_data_source, worker_options
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress
-from d2ldrop.cli.report import save_report
+from d2ldrop.cli.report import results_in, save_report
 from d2ldrop.processes.options import WorkerOptions
 
 
@@ -71,5 +71,5 @@ def bench(
         click.echo(f"The picture could not be drawn: {error}", err=True)
         what, failed = "Figures", True
     failed = not save_report(OUTPUT.results) or failed
-    show(bench_table(summary), bench_remarks(summary), f"{what}: {summary['folder']}")
+    show(bench_table(summary), bench_remarks(summary), results_in(what, Path(summary["folder"])))
     sys.exit(1 if failed else 0)

@@ -22,7 +22,7 @@ from d2ldrop.cli.options import (
 )
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
-from d2ldrop.cli.report import save_report
+from d2ldrop.cli.report import results_in, save_report
 from d2ldrop.cli.resume import resumable
 from d2ldrop.cli.watching import both, live_option, observers_of, tensorboard_option
 from d2ldrop.comparison.plan import IMPLEMENTATION_CHOICES
@@ -139,4 +139,6 @@ def _show(summary: dict[str, Any], as_json: bool, drawn: str) -> None:
     if as_json:
         click.echo(dump_json(summary, indent=2))
     else:
-        show(comparison_table(summary), remarks(summary), f"{drawn}: {summary['folder']}")
+        show(
+            comparison_table(summary), remarks(summary), results_in(drawn, Path(summary["folder"]))
+        )

@@ -22,7 +22,7 @@ from d2ldrop.cli.options import (
 )
 from d2ldrop.cli.output import OUTPUT, show
 from d2ldrop.cli.progress import Progress, say_how_to_resume
-from d2ldrop.cli.report import save_report
+from d2ldrop.cli.report import results_in, save_report
 from d2ldrop.cli.resume import resumable
 from d2ldrop.comparison.layout import printable
 from d2ldrop.core.checks import check_positive
@@ -136,7 +136,7 @@ def experiment(
                 else:
                     status = status if save_report(folder.path) else 1
                 table = results_table(plan, results, compared)
-                show(table, remarks(plan, results, compared), f"{what}: {folder.path}")
+                show(table, remarks(plan, results, compared), results_in(what, folder.path))
     sys.exit(status)
 
 

@@ -111,7 +111,7 @@ OUTPUT = Output()
 
 
 def show(table: FittedTable, lines: Iterable[str], last: str = "") -> None:
-    """Print a table and the lines below it. ``last`` names a folder and is not wrapped."""
+    """Print a table and the lines below it. ``last`` names files and is not wrapped."""
     terminal = console()
     terminal.print(table)
     for line in lines:

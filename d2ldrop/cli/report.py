@@ -67,3 +67,11 @@ def save_report(folder: Path) -> bool:
     for problem in made.problems:
         click.echo(printable(f"The page is incomplete: {problem}"), err=True)
     return not made.problems
+
+
+def results_in(what: str, folder: Path) -> str:
+    """The last lines of a command: the folder of its results, and their page if it was written."""
+    from d2ldrop.page.sections import REPORT
+
+    page = folder / REPORT
+    return f"{what}: {folder}" + (f"\nPage: {page}" if page.exists() else "")

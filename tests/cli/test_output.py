@@ -77,7 +77,7 @@ def test_a_full_disk_under_stderr_only_costs_the_progress(tmp_path: Path) -> Non
             COMPARE, cwd=tmp_path, stdout=subprocess.PIPE, stderr=disk, check=False
         )
     assert ended.returncode == 0
-    assert b"Results and curves: runs/n" in ended.stdout
+    assert ended.stdout.endswith(b"Results and curves: runs/n\nPage: runs/n/report.html\n")
     assert_complete(tmp_path)
 
 
