@@ -78,7 +78,7 @@ class LiveState:
         with self._changed:
             self._now.summary = summary
             for name, row in summary["backends"].items():
-                self._set(name, STATES.get(row["status"], row["status"]), None)
+                self._set(name, STATES[row["status"]], None)
             for key in finished_runs(summary):
                 if key not in self._now.epochs:
                     run = run_folder(Path(summary["folder"]), *key)

@@ -44,7 +44,7 @@ def test_dark_mode(open_page: OpenPage, made_up: Path, screenshot: Screenshot) -
 def test_lines_of_the_charts_can_be_seen_in_both_schemes(
     open_page: OpenPage, made_up: Path
 ) -> None:
-    """WCAG 2 asks for a contrast of 3 for graphics; lines differ also in dashes and markers."""
+    """Orange has a contrast of 2.2 on white: lines differ also in dashes and markers."""
     for scheme in ("light", "dark"):
         page = open_page(made_up, color_scheme=scheme)
         background = page.locator("body").evaluate(COLOURS)[1]
@@ -54,7 +54,7 @@ def test_lines_of_the_charts_can_be_seen_in_both_schemes(
         drawn = [stroke for stroke in strokes if stroke.startswith("rgb")]
         assert len(drawn) >= 6
         weak = {stroke: contrast(stroke, background) for stroke in drawn}
-        assert min(weak.values()) > 1.25, weak
+        assert min(weak.values()) > 2, weak
 
 
 def test_narrow_screen_does_not_scroll_sideways(
