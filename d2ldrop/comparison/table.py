@@ -45,8 +45,9 @@ def comparison_table(summary: dict[str, Any]) -> FittedTable:
     columns = dict(COLUMNS)
     if any(row["status"] != "ok" for row in rows.values()):
         columns["framework_version"] = Column("version")  # a failed row has its status there
+    last = {}
     if speed:
-        last = {name: columns.pop(name) for name in SPEED_COLUMNS}
+        last = {name: _of_dtype(columns.pop(name), speed["dtype"]) for name in SPEED_COLUMNS}
         for name in ("train_loss", "train_accuracy", "test_accuracy"):
             columns[name] = _of_dtype(columns[name], summary["recipe"]["dtype"])
     # Each variant has one check of the first steps: concise ones without noise, others with noise.
@@ -61,8 +62,7 @@ def comparison_table(summary: dict[str, Any]) -> FittedTable:
     shown += [
         Column(f"|ΔW| at step {found[0]['steps']:,}", right=True, wraps=True) for found in checks
     ]
-    shown += [_of_dtype(column, speed["dtype"]) for column in last.values()] if speed else []
-    table = FittedTable(table_title(summary), shown)
+    table = FittedTable(table_title(summary), [*shown, *last.values()])
     for name, row in rows.items():
         cells = [title(name), *_cells(row, columns, MORE_DIGITS if speed else DIGITS)]
         cells += [_difference(found, name) for found in checks]

@@ -127,7 +127,7 @@ class _Writer:
             self._add_scalar(STEP_LOSS, loss, step)
 
     def write_recipe(self, recipe: dict[str, Any]) -> None:
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue] # protobuf
         from tensorboard.plugins.text.metadata import create_summary_metadata
         from tensorboard.util.tensor_util import make_tensor_proto
 
@@ -140,14 +140,14 @@ class _Writer:
         self._file.close()
 
     def _add_scalar(self, tag: str, value: float | None, step: int) -> None:
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue] # protobuf
 
         number = math.nan if value is None else float(np.float32(value))
         self._add(Summary.Value(tag=tag, simple_value=number), step)
 
     def _add(self, value: Any, step: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue] # protobuf
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue] # protobuf
 
         summary = Summary(value=[value])
         self._file.add_event(Event(wall_time=time.time(), step=step, summary=summary))

@@ -9,11 +9,11 @@ from unittest.mock import patch
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
-from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from IPython.display import Markdown
 
 import d2ldrop
 from d2ldrop import handwritten
+from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 
 # Readable without colours, too: line styles and markers differ, and the colours are safe for
 # colour-blind readers.

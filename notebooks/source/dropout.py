@@ -13,10 +13,10 @@ from inspect import getclosurevars, getsource, isclass, isfunction, unwrap
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
-from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from IPython.display import Markdown, display
 
 import d2ldrop
+from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from d2ldrop.core.noise import LayerNoise, noise_layer
 from d2ldrop.d2l import Animator
 from d2ldrop.data import to_network

@@ -15,10 +15,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
-from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from IPython.display import Markdown
 
 import d2ldrop
+from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
 from d2ldrop.processes.environment import worker_environment
 
 plt.rc("axes", grid=True)
