@@ -38,9 +38,7 @@ def observers_of(*, tensorboard: bool, live: bool = False) -> list[Observer]:
     if live:
         from d2ldrop.page.live import Live  # loads jinja2 and matplotlib's code: slow
 
-        serving = Live()
-        click.echo(f"Live page: {serving.url}", err=True)
-        observers.append(serving)
+        observers.append(Live(lambda url: click.echo(f"Live page: {url}", err=True)))
     return observers
 
 

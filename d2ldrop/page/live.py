@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,12 +40,13 @@ SEND_TIMEOUT = 5.0
 class Live:
     """An observer that serves what it hears."""
 
-    def __init__(self) -> None:
-        """Start to serve.
+    def __init__(self, announce: Callable[[str], None] = lambda _: None) -> None:
+        """Start to serve. ``announce`` gets the address when the comparison begins.
 
         Raises:
             OSError: no port of 127.0.0.1 is free.
         """
+        self._announce = announce
         self._state = LiveState()
         self._token = secrets.token_urlsafe(24)
         shared = _Shared(self._state, self._token)
@@ -70,6 +72,8 @@ class Live:
 
     def on_summary(self, summary: dict[str, Any]) -> None:
         """Take the summary so far."""
+        if self._state.snapshot().summary is None:
+            self._announce(self.url)
         self._state.on_summary(summary)
 
     def close(self) -> None:
