@@ -20,6 +20,9 @@ from d2ldrop.page.results import ComparisonResults, TrainedRun
 from d2ldrop.page.sections import REPORT, Page, Section
 from d2ldrop.page.tables import html_table
 
+ENDED = ("ok", "failed")
+"""The status of a row that has figures or an error."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -83,8 +86,12 @@ def _results(now: Snapshot) -> list[Section]:
     """The table and the curves so far."""
     if now.summary is None:
         return []
-    table = html_table(comparison_table(now.summary), remarks(now.summary) if now.ended else ())
-    sections = [Section("table", "table", "table.html", table)]
+    sections = []
+    ended = {n: row for n, row in now.summary["backends"].items() if row["status"] in ENDED}
+    if ended or now.ended:  # the progress above says which variants wait
+        summary = now.summary if now.ended else {**now.summary, "backends": ended}
+        table = html_table(comparison_table(summary), remarks(summary) if now.ended else ())
+        sections.append(Section("table", "table", "table.html", table))
     runs, speed = _runs(now, "train"), _runs(now, "speed")
     results = ComparisonResults(Path(now.summary["folder"]), now.summary, runs, speed, ())
     if (curves := curves_chart(results)) is not None:

@@ -159,7 +159,7 @@ def _time(results: ComparisonResults) -> Figure | None:
         return None
     runs = results.speed_runs or results.runs
     recipe = results.summary["recipe"] | {"dtype": dtype_of(runs), "num_epochs": epochs_of(runs)}
-    heading = table_title({**results.summary, "recipe": recipe})
+    heading = table_title({**results.summary, "recipe": recipe, "speed": None})
     figure = _figure(11, 1.6 + 0.35 * len(panels[0].bars), heading)
     for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
         draw_bars(axes, panel)

@@ -63,7 +63,7 @@ def test_curves_grow_without_a_reload(
     epoch(live, results, "torch", 2)
     expect(place).to_have_attribute("aria-valuemax", "1")
     expect(button).to_have_attribute("aria-pressed", "false")  # the choice survives
-    expect(page.locator("#table-title")).to_have_text("结果", use_inner_text=True)
+    expect(page.locator("#charts-title")).to_have_text("曲线", use_inner_text=True)
     assert page.evaluate("window.sameDocument")
     screenshot(page)
 
