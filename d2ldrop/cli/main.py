@@ -140,7 +140,7 @@ def _show_warning(
 )
 @click.version_option(__version__, prog_name="d2ldrop")
 def cli() -> None:
-    """Dropout, side by side: one training run on NumPy, PyTorch, TensorFlow, MXNet and Paddle."""
+    """Dropout, side by side: one training run on six frameworks."""
 
 
 COMMANDS = [backends, bench, compare, conformance, data, evaluate, experiment, report, show, train]

@@ -56,7 +56,10 @@ def read_runs(folder: Path) -> ComparisonResults:
     runs, speed_runs = (runs, speed_runs) if runs else (speed_runs, {})
     if not problems and _was_comparison(folder, runs):
         problems.append(f"{folder / SUMMARY} is missing: the lockstep checks are not shown")
-    return ComparisonResults(folder, _summary_of(folder, runs), runs, speed_runs, tuple(problems))
+    summary = _summary_of(folder, runs)
+    for name in speed_runs.keys() - runs.keys():  # its lines need a row
+        summary["backends"][name] = {"status": "failed", "error": "its run cannot be read"}
+    return ComparisonResults(folder, summary, runs, speed_runs, tuple(problems))
 
 
 def is_single(results: ComparisonResults) -> bool:

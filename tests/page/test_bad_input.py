@@ -10,6 +10,7 @@ import pytest
 
 from d2ldrop.cli.report import save_report
 from d2ldrop.core.files import write_json, write_sealed
+from tests.page import made_up
 from tests.page.chart_runs import write_comparison
 from tests.page.pages import RUNS, Page, a_check, add_samples, report
 
@@ -125,3 +126,14 @@ def test_a_page_that_fails_costs_nothing_else(
     write_comparison(tmp_path, RUNS)
     assert save_report(tmp_path)
     assert (tmp_path / "report.html").exists()
+
+
+def test_a_run_of_which_only_the_part_in_float32_can_be_read(tmp_path: Path) -> None:
+    made_up.write_comparison(tmp_path / "n", variants=("numpy", "torch"), num_epochs=2)
+    newer_summary(tmp_path / "n")
+    lose_trace(tmp_path / "n")
+    result = report(str(tmp_path / "n"))
+    assert result.exit_code == 1
+    assert "summary.json has format 3" in result.output
+    assert "torch/trace.npy is missing" in result.output
+    assert "its run cannot be read" in Page((tmp_path / "n" / "report.html").read_text()).text
