@@ -85,10 +85,10 @@ class SideBySide:
                 yield Text("")
             shown = self.sources[start : start + number]
             grid = grid_of(options.max_width, number)
-            grid.add_row(*(source.heading() for source in shown))
+            add_row(grid, [source.heading() for source in shown])
             width = column_width(options.max_width, number)
             cells = [wrapped(console, source.texts(), width) for source in shown]
-            grid.add_row(*(Text("\n").join(lines) for lines in cells))
+            add_row(grid, [Text("\n").join(lines) for lines in cells])
             yield grid
 
 
@@ -128,8 +128,19 @@ def wrapped(console: Console, lines: Sequence[Text], width: int, sign: int = 0) 
 
 
 def grid_of(available: int, number: int) -> Table:
-    """A grid of ``number`` columns of the same width, with a gap between them."""
-    grid = Table.grid(padding=(0, GAP, 0, 0))
-    for _ in range(number):
+    """A grid of ``number`` columns of the same width, with a column as a gap between them.
+
+    Versions of rich differ in the padding of the last column.
+    """
+    grid = Table.grid()
+    for i in range(number):
+        if i:
+            grid.add_column(width=GAP)
         grid.add_column(width=column_width(available, number), no_wrap=True)
     return grid
+
+
+def add_row(grid: Table, cells: Sequence[Text]) -> None:
+    """Add a row to a grid of ``grid_of``."""
+    first, *others = cells
+    grid.add_row(first, *(cell for other in others for cell in ("", other)))

@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.style import Style
 from rich.text import Text
 
-from d2ldrop.cli.source_columns import Source, column_width, columns, grid_of, wrapped
+from d2ldrop.cli.source_columns import Source, add_row, column_width, columns, grid_of, wrapped
 from d2ldrop.page.differences import Span, differing_words, rows
 
 SIGNS = (("-", Style(color="#d70087", bold=True)), ("+", Style(color="#008700", bold=True)))
@@ -43,9 +43,9 @@ class Difference:
         longest = max((SIGN + cell_len(line) for line in lines), default=1)
         if columns(options.max_width, longest, 2) == 2:
             grid, width = grid_of(options.max_width, 2), column_width(options.max_width, 2)
-            grid.add_row(*headings)
+            add_row(grid, headings)
             for pair, _ in self._pairs():
-                grid.add_row(*(_cell(console, line, width) for line in pair))
+                add_row(grid, [_cell(console, line, width) for line in pair])
             yield grid
         else:
             yield from headings
