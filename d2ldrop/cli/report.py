@@ -20,17 +20,20 @@ from d2ldrop.comparison.layout import printable
     help="Folder of all runs, for a RUN that is only a name.",
 )
 def report(runs: tuple[str, ...], out: str) -> None:
-    """Write the page report.html of each RUN again, and print its path.
+    """Write the page report.html and the pictures of each RUN again, and print the page's path.
 
     RUN is the folder of a comparison, an experiment, a benchmark or a training, or its name under
     --out. Exit status 1: a part of a RUN could not be read, and the page says which.
     """
+    from d2ldrop.page.pictures import draw_pictures
     from d2ldrop.page.report import make_report
 
     pages = [make_report(_find(run, Path(out))) for run in runs]  # before anything is written
     intact = True
     for made in pages:
-        click.echo(made.write())
+        if made.results is not None:
+            draw_pictures(made.results)
+        click.echo(make_report(made.folder).write())  # the page lists the pictures
         for problem in made.problems:
             click.echo(printable(problem), err=True)
             intact = False

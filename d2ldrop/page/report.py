@@ -9,6 +9,7 @@ from d2ldrop.core.files import write_bytes
 from d2ldrop.page.comparison_page import comparison_page
 from d2ldrop.page.other_pages import benchmark_page, experiment_page
 from d2ldrop.page.reading import is_single, kind_of, read_runs
+from d2ldrop.page.results import ComparisonResults
 from d2ldrop.page.sections import REPORT, Page
 
 
@@ -20,11 +21,13 @@ class Report:
         folder: the run folder.
         html: the page.
         problems: a sentence for each file that could not be read.
+        results: the runs that the page shows; None for an experiment or a benchmark.
     """
 
     folder: Path
     html: str
     problems: tuple[str, ...]
+    results: ComparisonResults | None = None
 
     def write(self) -> Path:
         """Write the page into the folder; return its path."""
@@ -51,10 +54,12 @@ def make_report(path: Path | str) -> Report:
     folder = Path(path)
     pages = {"experiment": experiment_page, "benchmark": benchmark_page}
     kind = kind_of(folder)
-    page = pages[kind](folder) if kind in pages else _runs_page(folder)
-    return Report(folder, page.html(), page.problems)
-
-
-def _runs_page(folder: Path) -> Page:
+    if kind in pages:
+        return _report(folder, pages[kind](folder))
     results = read_runs(folder)
-    return comparison_page(results, "run" if is_single(results) else "comparison")
+    page = comparison_page(results, "run" if is_single(results) else "comparison")
+    return _report(folder, page, results)
+
+
+def _report(folder: Path, page: Page, results: ComparisonResults | None = None) -> Report:
+    return Report(folder, page.html(), page.problems, results)

@@ -12,7 +12,7 @@ import pytest
 from d2ldrop.page.frame import ALL_WORDS, environment, fields
 from d2ldrop.page.report import make_report, write_report
 from tests.page.chart_runs import write_comparison
-from tests.page.pages import EVIL, RUNS, Page, a_check, add_samples, page_of
+from tests.page.pages import EVIL, RUNS, Page, a_check, add_samples, page_of, report
 
 pytestmark = pytest.mark.usefixtures("without_slow_parts")
 
@@ -198,3 +198,15 @@ def test_templates_use_known_texts() -> None:
         source = made.loader.get_source(made, name)[0]
         for key in re.findall(r"""\b(?:t|label)\((?:"[\w-]+", )?"(\w+)"[,)]""", source):
             assert key in ALL_WORDS, (name, key)
+
+
+def test_report_draws_the_pictures_too(tmp_path: Path) -> None:
+    write_comparison(tmp_path, RUNS)
+    assert report(str(tmp_path)).exit_code == 0
+    pictures = [
+        f"{name}.{end}" for name in ("curves", "agreement", "time") for end in ("png", "svg")
+    ]
+    shown = Page((tmp_path / "report.html").read_text()).text
+    for picture in pictures:
+        assert (tmp_path / picture).exists()
+        assert picture in shown
