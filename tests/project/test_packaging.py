@@ -82,7 +82,17 @@ def test_the_wheel_has_every_module_and_no_other_top_level_name(
     assert {"d2ldrop_tensorflow_compiled", "d2ldrop_tensorflow_layers"} <= backends
     package = {str(path.relative_to(ROOT)) for path in (ROOT / "d2ldrop").rglob("*.py")}
     assert {"d2ldrop/bench/driver.py", "d2ldrop/conformance/test_l1_layer.py"} <= package
-    expected = package | {"d2ldrop/py.typed"}
+    page = {
+        str(path.relative_to(ROOT))
+        for folder in ("static", "templates")
+        for path in (ROOT / "d2ldrop" / "page" / folder).rglob("*")
+        if path.is_file()
+    }
+    assert {
+        "d2ldrop/page/static/live/live.js",
+        "d2ldrop/page/templates/report.html",
+    } <= page
+    expected = package | page | {"d2ldrop/py.typed"}
     for module in backends:
         expected |= {f"{module}/__init__.py", f"{module}/py.typed"}
     assert names == expected
