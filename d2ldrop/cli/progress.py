@@ -40,6 +40,8 @@ class Progress:
             self._step(backend, event)
         elif event["event"] == "epoch":
             self._epoch(backend, event)
+        elif event["event"] == "warning":
+            self.say(f"{title(backend)}: WARNING: {event['message']}")
         elif event["event"] == "failed":
             self.close()
             self.say(f"{title(backend)}: FAILED: {event['message']}")

@@ -103,7 +103,7 @@ class ProbeJob(Job):
 
 @dataclass(frozen=True)
 class TrainJob(Job):
-    """Train into a folder; reports "step" and "epoch".
+    """Train into a folder; reports "step" and "epoch", and "warning" if its samples are missing.
 
     The fields are ``train``'s arguments. ``phase`` is in every report: "train", or "speed" for the
     runs of a comparison that show speed and memory.
@@ -140,7 +140,9 @@ class TrainJob(Job):
             on_epoch=on_epoch,
         )
         if self.phase == "train":  # the runs for speed and memory have nothing else to show
-            record_samples(self.folder, run, data)
+            problem = record_samples(self.folder, run, data)
+            if problem is not None:
+                emit("warning", message=problem)
 
 
 @dataclass(frozen=True)

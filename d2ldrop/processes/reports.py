@@ -29,6 +29,7 @@ FIELDS: dict[str, dict[str, Types]] = {
     "measured": {"measured": (list,), "framework_version": (str,)},
     "error": {"message": (str,)},
     "failed": {"message": (str,)},
+    "warning": {"message": (str,)},
     "done": {},
 }
 """The fields that the parent reads, and their types. Other fields and events are not checked."""

@@ -8,7 +8,6 @@ dropout has it. The file is not needed for anything else: a run without it is co
 from __future__ import annotations
 
 import math
-import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,20 +75,22 @@ class Samples:
     masks: tuple[npt.NDArray[np.bool_], ...]
 
 
-def record_samples(folder: Path, run: Run, data: Dataset) -> None:
+def record_samples(folder: Path, run: Run, data: Dataset) -> str | None:
     """Write the file of a run that has just been trained, unless it is there.
 
-    Only a run from scratch with dropout gets one. A failure is printed, and does not fail the run.
+    Only a run from scratch with dropout gets one. A failure does not fail the run, which is
+    complete: its traceback is printed, and a sentence about it is returned.
     """
     if run.implementation != "scratch" or run.recipe.noise != "dropout":
-        return
+        return None
     try:
         digest = read_result(folder)["digest"]
         if not _is_there(folder, digest):
             write_samples(folder, take_samples(run, data), digest)
-    except Exception:  # noqa: BLE001 - any error of the framework: the run itself is complete
-        print("The samples for the page could not be recorded:", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - any error of the framework; the caller reports it
         traceback.print_exc()
+        return f"its samples for the page are not recorded: {type(error).__name__}: {error}"
+    return None
 
 
 def _is_there(folder: Path, run_digest: str) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from d2ldrop import Recipe, load_data, load_weights
+from d2ldrop.cli.progress import Progress
+from d2ldrop.processes import jobs
 from d2ldrop.processes.jobs import (
     Emit,
     EvaluateJob,
@@ -124,3 +126,19 @@ def test_shared_data_have_the_same_images() -> None:
         assert loaded.name == "stand-in"
         assert not loaded.train_images.flags.writeable
     assert not shared.folder.exists()
+
+
+def test_missing_samples_are_reported_and_shown(
+    shared: SharedData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(jobs, "record_samples", lambda *_: "its samples are not recorded")
+    progress = Progress()
+
+    def emit(event: str, /, **values: Any) -> None:
+        progress("numpy", {"event": event, **values})
+
+    TrainJob("numpy", shared, SMALL, tmp_path / "run").run(emit)
+    assert "NumPy: WARNING: its samples are not recorded" in capsys.readouterr().err

@@ -109,7 +109,8 @@ def test_an_error_of_the_framework_does_not_fail_the_run(
 
     run = trained(tmp_path)
     monkeypatch.setattr(samples, "take_samples", fail)
-    record_samples(tmp_path, run, DATA)
+    problem = record_samples(tmp_path, run, DATA)
+    assert problem == "its samples for the page are not recorded: RuntimeError: out of memory"
     assert "RuntimeError: out of memory" in capsys.readouterr().err
     assert not (tmp_path / SAMPLES).exists()
 
