@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    FloatRect,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from d2ldrop.page.report import write_report
 from tests.page.browser.helpers import OpenPage, Screenshot, report
@@ -25,6 +33,8 @@ from tests.page.made_up import CONCISE, SIX, write_comparison
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+TALLEST = 16_000  # pixels
+PATIENCE = 60_000  # milliseconds: other tests may keep every core busy, and no test is about this
 
 
 @pytest.fixture(scope="package")
@@ -38,6 +48,7 @@ def chromium() -> Iterator[Browser]:
     args = ["--disable-gpu", *(["--no-sandbox"] if root else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=args)
+        expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -60,7 +71,7 @@ class Watched:
         """
         url = (address.as_uri() if isinstance(address, Path) else address) + query
         context = self.browser.new_context(**settings)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: self._console(message.type, message.text))
@@ -94,12 +105,21 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def screenshot(request: pytest.FixtureRequest) -> Screenshot:
-    """Keeps a picture of a page, named by the test."""
+    """Keeps a picture of a page, named by the test: of the whole page, or of the window.
 
-    def keep(page: Page, suffix: str = "", **options: Any) -> None:
+    Of a page that is taller than ``TALLEST`` pixels it shows the upper part. Chromium draws without
+    a graphics card here, and a page with all of its tabs open has 43 million pixels.
+    """
+
+    def keep(page: Page, suffix: str = "", whole: bool = True) -> None:
         SCREENSHOTS.mkdir(exist_ok=True)
         name = re.sub(r"\W+", "-", f"{request.node.name}-{suffix}".removeprefix("test_")).strip("-")
-        page.screenshot(path=SCREENSHOTS / f"{name}.png", **{"full_page": True, **options})
+        size = page.viewport_size
+        assert size is not None
+        clip: FloatRect = {"x": 0, "y": 0, "width": size["width"], "height": TALLEST}
+        page.screenshot(
+            path=SCREENSHOTS / f"{name}.png", full_page=whole, clip=clip if whole else None
+        )
 
     return keep
 

@@ -56,7 +56,7 @@ def test_hover_shows_the_numbers_of_the_run(
             recorded = runs[name].result["epochs"][epoch - 1][metric]
             found = values.get(title, values.get(f"{title}, float64"))
             assert found == float(f"{recorded:.4g}")
-    screenshot(page, full_page=False)
+    screenshot(page, whole=False)
 
 
 def test_values_disappear_with_the_pointer(open_page: OpenPage, made_up: Path) -> None:
