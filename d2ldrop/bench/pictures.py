@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from d2ldrop.bench.tables import Results, measured
 from d2ldrop.bench.timing import spread
-from d2ldrop.comparison.looks import COLOURS, MARKERS, STYLES
+from d2ldrop.comparison.looks import COLOURS, GREY, MARKERS, STYLES
 from d2ldrop.core.files import write_bytes
 from d2ldrop.frameworks import title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OURS, OTHERS = COLOURS[0], COLOURS[6]
+OURS, OTHERS = COLOURS[0], GREY
 
 
 def draw(summary: dict[str, Any]) -> None:

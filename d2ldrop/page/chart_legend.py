@@ -8,8 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from d2ldrop.comparison.looks import GREY
 from d2ldrop.page.chart_words import Text, words
-from d2ldrop.page.drawing import GREY, THIN_WIDTH, TURN_WIDTH, YARDSTICK, YARDSTICK_KEY, series_look
+from d2ldrop.page.drawing import THIN_WIDTH, TURN_WIDTH, YARDSTICK, YARDSTICK_KEY, series_look
 from d2ldrop.page.inline_svg import inline_svg
 from d2ldrop.page.panels import Line, Panel
 

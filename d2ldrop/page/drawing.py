@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2ldrop.comparison.looks import COLOURS, HATCHES, MARKERS, STYLES
+from d2ldrop.comparison.looks import COLOURS, GREY, HATCHES, MARKERS, STYLES
 from d2ldrop.page.panels import Bars, Line, Panel, Series
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 INK = COLOURS[0]
 LINE_GID = "line-"
-GREY = "#767676"
 YARDSTICK: dict[str, Any] = {"color": GREY, "linestyle": (0, (6, 3)), "linewidth": 1.0}
 TURN_WIDTH, THIN_WIDTH = 4.0, 0.9  # points
 TURN_DASH = 1.5  # line widths, as matplotlib wants it

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from d2ldrop.comparison.looks import GREY
 from d2ldrop.comparison.table import table_title
 from d2ldrop.core.files import write_bytes
 from d2ldrop.frameworks import title
 from d2ldrop.page.chart_words import words
-from d2ldrop.page.drawing import GREY, INK, YARDSTICK, draw_bars, draw_lines, series_look
+from d2ldrop.page.drawing import INK, YARDSTICK, draw_bars, draw_lines, series_look
 from d2ldrop.page.panels import (
     Panel,
     agreement_panels,

@@ -1,6 +1,6 @@
 """Figures of results: means over seeds, with 95 % intervals if there are several seeds.
 
-The colours are Okabe and Ito's. Line styles and markers distinguish the lines in grey, too.
+The colours are for colour-blind readers, too. Line styles and markers differ, for grey print.
 """
 
 from __future__ import annotations

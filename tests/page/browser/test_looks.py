@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from playwright.sync_api import expect
 
 from tests.page.browser.helpers import NARROW, OpenPage, Screenshot, report, too_wide
+from tests.page.contrast import contrast, luminance
 
 PAPER = int(96 * (21.0 - 2.0) / 2.54)  # pixels: A4 between margins of 1 cm
 COLOURS = "(one) => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]"
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of "rgb(r, g, b)", as WCAG 2 defines it."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dim + 0.05)
 
 
 def test_dark_mode(open_page: OpenPage, made_up: Path, screenshot: Screenshot) -> None:
@@ -44,7 +30,6 @@ def test_dark_mode(open_page: OpenPage, made_up: Path, screenshot: Screenshot) -
 def test_lines_of_the_charts_can_be_seen_in_both_schemes(
     open_page: OpenPage, made_up: Path
 ) -> None:
-    """Orange has a contrast of 2.2 on white: lines differ also in dashes and markers."""
     for scheme in ("light", "dark"):
         page = open_page(made_up, color_scheme=scheme)
         background = page.locator("body").evaluate(COLOURS)[1]
@@ -54,7 +39,7 @@ def test_lines_of_the_charts_can_be_seen_in_both_schemes(
         drawn = [stroke for stroke in strokes if stroke.startswith("rgb")]
         assert len(drawn) >= 6
         weak = {stroke: contrast(stroke, background) for stroke in drawn}
-        assert min(weak.values()) > 2, weak
+        assert min(weak.values()) >= 3, weak
 
 
 def test_narrow_screen_does_not_scroll_sideways(
