@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from d2ldrop.comparison.layout import printable
+
+if TYPE_CHECKING:  # the page is imported when it is needed: other commands start faster
+    from d2ldrop.page.results import ComparisonResults
 
 
 @click.command()
@@ -23,34 +27,65 @@ def report(runs: tuple[str, ...], out: str) -> None:
     """Write the page report.html and the pictures of each RUN again, and print the page's path.
 
     RUN is the folder of a comparison, an experiment, a benchmark or a training, or its name under
-    --out. Exit status 1: a part of a RUN could not be read, and the page says which.
+    --out. Exit status 1: a part of a RUN could not be read, and the page says which. Exit status 2:
+    a RUN has no page; the others have theirs.
     """
-    from d2ldrop.page.pictures import draw_pictures
+    sys.exit(max(_report(run, Path(out)) for run in runs))
+
+
+def _report(run: str, out: Path) -> int:
+    """Write the page and the pictures of one run; return the exit status.
+
+    A run without a page does not cost the others theirs: the error is printed.
+    """
     from d2ldrop.page.report import make_report
 
-    pages = [make_report(_find(run, Path(out))) for run in runs]  # before anything is written
-    intact = True
-    for made in pages:
-        if made.results is not None:
-            draw_pictures(made.results)
-        click.echo(make_report(made.folder).write())  # the page lists the pictures
-        for problem in made.problems:
-            click.echo(printable(problem), err=True)
-            intact = False
-    sys.exit(0 if intact else 1)
+    try:
+        folder = _find(run, out)
+        made = make_report(folder)  # before anything is written
+        pictures = "" if made.results is None else _draw(made.results)
+        path = make_report(folder).write()  # the page lists the pictures
+    except (ValueError, OSError) as error:
+        _complain(f"Error: {error}")
+        return 2
+    click.echo(path)
+    problems = [*made.problems, *filter(None, [pictures])]
+    for problem in problems:
+        _complain(problem)
+    return 1 if problems else 0
+
+
+def _complain(text: str) -> None:
+    click.echo(printable(text.replace("resume=True (--resume)", "--resume")), err=True)
+
+
+def _draw(results: ComparisonResults) -> str:
+    """Draw the pictures; return why that was not possible, or nothing."""
+    from d2ldrop.page.pictures import draw_pictures
+
+    try:
+        draw_pictures(results)
+    except Exception as error:  # noqa: BLE001 - a picture that fails must not cost the page
+        return f"The pictures of {results.folder} could not be drawn: {error}"
+    return ""
 
 
 def _find(run: str, out: Path) -> Path:
     """The folder that ``run`` names.
 
     Raises:
-        FileNotFoundError: there is none.
+        OSError: there is none.
     """
-    for folder in (Path(run), out / run):
-        if folder.is_dir():
-            return folder
+    paths = [Path(run), out / run] if run else []
+    for path in paths:
+        if path.is_dir():
+            return path
+    for path in paths:
+        if path.exists():
+            raise NotADirectoryError(f"{path} is a file: give its folder, {path.parent}")
     raise FileNotFoundError(
-        f"there is no run folder {run} or {out / run}: give its path, or its name and --out"
+        f"there is no run folder {' or '.join(map(str, paths)) or repr(run)}: "
+        "give its path, or its name and --out"
     )
 
 

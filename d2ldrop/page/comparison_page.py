@@ -18,7 +18,7 @@ from d2ldrop.page.recorded import (
 )
 from d2ldrop.page.results import ComparisonResults
 from d2ldrop.page.sections import REPORT, Page, Section
-from d2ldrop.page.tables import HtmlTable, html_table
+from d2ldrop.page.tables import INCOMPLETE, HtmlTable, html_table
 from d2ldrop.page.verdict import verdict
 
 
@@ -52,10 +52,10 @@ def comparison_page(results: ComparisonResults, kind: str = "comparison") -> Pag
 
 def _table(results: ComparisonResults, problems: list[str]) -> HtmlTable | None:
     """The table; if the summary lacks a part of it, None, and a sentence in ``problems``."""
-    summary = {"device": "cpu", "problem": None, **results.summary}  # format 1 has no device
+    summary = results.summary
     try:
         return html_table(comparison_table(summary), remarks(summary))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except INCOMPLETE as error:
         problem = f"lacks a part of its table ({type(error).__name__}: {error})"
         problems.append(str(damaged(results.folder / "summary.json", problem)))
         return None

@@ -12,8 +12,9 @@ from d2ldrop.experiments import ABOUT
 from d2ldrop.page.images import file_picture
 from d2ldrop.page.recorded import Fact, data_facts, files_of, machine_facts, recipe_facts
 from d2ldrop.page.sections import REPORT, Page, Section
-from d2ldrop.page.tables import HtmlTable, html_table
+from d2ldrop.page.tables import INCOMPLETE, HtmlTable, html_table
 from d2ldrop.training.folder import NamedFolder
+from d2ldrop.training.markers import check_later_fields
 
 RESULT_FIELDS: dict[str, type] = {
     "experiment": str,
@@ -77,6 +78,7 @@ def _experiment_result(path: Path, problems: list[str]) -> dict[str, Any] | None
     try:
         content: dict[str, Any] = read_json(path, remedy)
         check_fields(path, content, RESULT_FIELDS, remedy)
+        check_later_fields(path, content, remedy)
     except DamagedFileError as error:
         problems.append(str(error))
         return None
@@ -139,7 +141,7 @@ def _table(path: Path, make: Callable[[], HtmlTable], problems: list[str]) -> Ht
     """The table; if the file lacks a part of it, None, and a sentence in ``problems``."""
     try:
         return make()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except INCOMPLETE as error:
         problem = f"lacks a part of its table ({type(error).__name__}: {error})"
         problems.append(str(damaged(path, problem)))
         return None

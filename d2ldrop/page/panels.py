@@ -245,8 +245,8 @@ def _ranges(steps: int, bucket: int) -> list[str]:
 
 def _yardstick(results: ComparisonResults) -> float | None:
     for check in results.summary["lockstep"]:
-        if check["what"] == WHOLE_RUN and "loss" in check.get("quantities", {}):
-            value = check["quantities"]["loss"]["yardstick"]
+        if check["what"] == WHOLE_RUN and (loss := (check.get("quantities") or {}).get("loss")):
+            value = loss.get("yardstick")
             return None if value is None else float(value)
     return None
 

@@ -28,10 +28,12 @@ def kind_of(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder: give the folder of a run")
-    for kind, file in MARKERS.items():
-        if (folder / file).exists():
-            return kind
-    return "run"
+    return _marked(folder) or "run"
+
+
+def _marked(folder: Path) -> str:
+    """The kind of a folder, by the file that identifies it; empty without one."""
+    return next((kind for kind, file in MARKERS.items() if (folder / file).exists()), "")
 
 
 def read_runs(folder: Path) -> ComparisonResults:
@@ -52,6 +54,9 @@ def read_runs(folder: Path) -> ComparisonResults:
     if not runs and not speed_runs:
         expected = f"{folder} holds no finished run: expected {', '.join(MARKERS.values())}, or a "
         expected += "folder with result.json, trace.npy and weights.safetensors"
+        several = _folders_of_runs(folder)
+        if several:
+            expected = f"{folder} holds several runs: give one of them, such as {several[0]}"
         raise NothingToShowError("; ".join(problems) or expected)
     runs, speed_runs = (runs, speed_runs) if runs else (speed_runs, {})
     if not problems and _was_comparison(folder, runs):
@@ -60,6 +65,12 @@ def read_runs(folder: Path) -> ComparisonResults:
     for name in speed_runs.keys() - runs.keys():  # its lines need a row
         summary["backends"][name] = {"status": "failed", "error": "its run cannot be read"}
     return ComparisonResults(folder, summary, runs, speed_runs, tuple(problems))
+
+
+def _folders_of_runs(folder: Path) -> list[Path]:
+    """The folders inside that are comparisons, trainings and so on: the value of --out has them."""
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    return [path for path in inside if _marked(path) or any(path.glob("*/result.json"))]
 
 
 def is_single(results: ComparisonResults) -> bool:
@@ -76,7 +87,8 @@ def _was_comparison(folder: Path, runs: dict[str, TrainedRun]) -> bool:
 def _runs_inside(folder: Path, problems: list[str]) -> dict[str, TrainedRun]:
     """The runs in a folder, or the run that it is itself."""
     runs = {}
-    for path in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+    inside = sorted(path for path in folder.iterdir() if path.is_dir() and not _marked(path))
+    for path in (folder, *inside):
         one = RunFolder(path)
         if not one.result.exists():
             if one.checkpoint.exists():

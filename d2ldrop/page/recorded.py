@@ -49,8 +49,8 @@ def recipe_facts(recipe: Mapping[str, Any]) -> list[Fact]:
 def data_facts(content: Mapping[str, Any]) -> list[Fact]:
     """The dataset, its sizes and its SHA-256, as far as they are recorded."""
     facts = []
-    if "dataset" in content:
-        sized = {"train_size", "test_size"} <= content.keys()
+    if content.get("dataset"):
+        sized = all(content.get(name) is not None for name in ("train_size", "test_size"))
         name = data_title(dict(content)) if sized else content["dataset"]
         facts.append(Fact("fact_dataset", name))
     if content.get("dataset_sha256"):

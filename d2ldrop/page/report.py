@@ -30,9 +30,16 @@ class Report:
     results: ComparisonResults | None = None
 
     def write(self) -> Path:
-        """Write the page into the folder; return its path."""
+        """Write the page into the folder; return its path.
+
+        Raises:
+            OSError: it cannot be written; an older page is still there.
+        """
         path = self.folder / REPORT
-        write_bytes(path, self.html.encode())
+        try:
+            write_bytes(path, self.html.encode())
+        except OSError as error:
+            raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
         return path
 
 

@@ -62,6 +62,8 @@ def read_comparison(path: Path | str) -> ComparisonResults:
     summary = folder.read()
     if summary is None:
         raise FileNotFoundError(f"{folder.path} holds no comparison: summary.json is missing")
+    summary = {**summary, "device": summary.get("device") or "cpu"}  # format 1 may lack it
+    summary.setdefault("problem", None)
     problems: list[str] = []
     runs = _read_runs(folder.path, _finished(summary["backends"]), problems)
     speed = summary.get("speed") or {"dtype": "float32", "backends": {}}

@@ -9,6 +9,8 @@ from rich.text import Text
 
 from d2ldrop.comparison.layout import Column, FittedTable
 
+INCOMPLETE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What the functions that make a table raise if a file lacks a part of it."""
 CLASSES = {"bold red": "bad", "bold yellow": "warn", "bold": "strong"}
 """The class of a cell by its style on the terminal."""
 

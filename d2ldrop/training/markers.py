@@ -23,7 +23,26 @@ FIELDS: dict[str, Fields] = {
 """The fields that the file must have, in every format."""
 CHECK_FIELDS: Fields = {"what": str, "steps": int, "difference": dict, "in_lockstep": dict}
 ROW_FIELDS: Fields = {"status": str}
-"""The fields of a comparison's lockstep checks, and of its rows."""
+SPEED_FIELDS: Fields = {"dtype": str, "num_epochs": int, "backends": dict}
+"""The fields of a comparison's lockstep checks, of its rows, and of its runs for speed."""
+LATER_FIELDS: Fields = {
+    "machine": dict,
+    "device": str,
+    "dataset": str,
+    "dataset_sha256": str,
+    "train_size": int,
+    "test_size": int,
+}
+LATER_COMPARISON_FIELDS: Fields = {
+    "speed": dict,
+    "left_out": dict,
+    "conformance": dict,
+    "not_applied": dict,
+    "diverged_unlike_numpy": list,
+    "problem": str,
+}
+LATER_CHECK_FIELDS: Fields = {"quantities": dict, "diverged_after": dict, "differs_first": dict}
+"""Fields that an old file may lack, of all kinds, of a comparison, and of its lockstep checks."""
 
 
 def read_marker(folder: Path, kind: str) -> dict[str, Any] | None:
@@ -37,11 +56,9 @@ def read_marker(folder: Path, kind: str) -> dict[str, Any] | None:
         return None
     remedy = f"delete {path}; then resume=True (--resume) with all options makes it again"
     content = read_sealed(path, FIELDS[kind], remedy)
+    check_later_fields(path, content, remedy)
     if kind == "comparison":
-        for check in content["lockstep"]:
-            check_fields(path, check, CHECK_FIELDS, remedy)
-        for row in content["backends"].values():
-            check_fields(path, row, ROW_FIELDS, remedy)
+        _check_comparison(path, content, remedy)
     check_fields(path, content, {"seeds": list} if "seeds" in content else {}, remedy)
     if "recipe" in content:
         try:
@@ -49,6 +66,39 @@ def read_marker(folder: Path, kind: str) -> dict[str, Any] | None:
         except (TypeError, ValueError) as error:
             raise damaged(path, f"has an invalid recipe ({error})", remedy) from error
     return content
+
+
+def check_later_fields(path: Path, content: dict[str, Any], remedy: str) -> None:
+    """Check the types of those LATER_FIELDS that are there; null is the same as missing.
+
+    Raises:
+        DamagedFileError: one has another type.
+    """
+    check_fields(path, content, _present(LATER_FIELDS, content), remedy)
+
+
+def _check_comparison(path: Path, content: dict[str, Any], remedy: str) -> None:
+    """Check the parts of a comparison's file; see ``read_marker``."""
+    check_fields(path, content, _present(LATER_COMPARISON_FIELDS, content), remedy)
+    rows = list(content["backends"].values())
+    if (speed := content.get("speed")) is not None:
+        check_fields(path, speed, SPEED_FIELDS, remedy)
+        rows += speed["backends"].values()
+    for row in rows:
+        check_fields(path, row, ROW_FIELDS, remedy)
+    for check in content["lockstep"]:
+        check_fields(path, check, CHECK_FIELDS, remedy)
+        check_fields(path, check, _present(LATER_CHECK_FIELDS, check), remedy)
+        numbers: Fields = dict.fromkeys(check["difference"], float)
+        check_fields(path, check["difference"], _present(numbers, check["difference"]), remedy)
+        for one in (check.get("quantities") or {}).values():
+            check_fields(path, one, {}, remedy)
+            check_fields(path, one, _present({"yardstick": float}, one), remedy)
+
+
+def _present(fields: Fields, value: dict[str, Any]) -> Fields:
+    """Those of the fields that ``value`` has, and that are not null."""
+    return {name: kind for name, kind in fields.items() if value.get(name) is not None}
 
 
 def write_marker(folder: Path, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from d2ldrop.cli.report import save_report
 from d2ldrop.core.files import write_json, write_sealed
+from d2ldrop.page.report import make_report
 from tests.page import made_up
 from tests.page.chart_runs import write_comparison
 from tests.page.pages import RUNS, Page, a_check, add_samples, report
@@ -137,3 +138,91 @@ def test_a_run_of_which_only_the_part_in_float32_can_be_read(tmp_path: Path) -> 
     assert "summary.json has format 3" in result.output
     assert "torch/trace.npy is missing" in result.output
     assert "its run cannot be read" in Page((tmp_path / "n" / "report.html").read_text()).text
+
+
+def test_a_bad_folder_does_not_cost_the_others_their_pages(tmp_path: Path) -> None:
+    made_up.write_comparison(tmp_path / "n", variants=("numpy",), num_epochs=1, speed=False)
+    (tmp_path / "empty").mkdir()
+    result = report("gone", "empty", "n", "--out", str(tmp_path))
+    assert result.exit_code == 2
+    assert "there is no run folder gone" in result.output
+    assert f"{tmp_path / 'empty'} holds no finished run" in result.output
+    assert (tmp_path / "n" / "report.html").exists()
+
+
+def test_what_is_no_run_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "n"
+    made_up.write_comparison(folder, variants=("numpy",), num_epochs=1, speed=False)
+    for path, expected in {
+        folder / "summary.json": f"summary.json is a file: give its folder, {folder}",
+        tmp_path: f"{tmp_path} holds several runs: give one of them, such as {folder}",
+        "": "there is no run folder '': give its path",
+    }.items():
+        result = report(str(path))
+        assert result.exit_code == 2
+        assert expected in result.output
+        assert "delete" not in result.output
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    made_up.write_comparison(tmp_path, variants=("numpy",), num_epochs=1, speed=False)
+    (tmp_path / "report.html").mkdir()
+    result = report(str(tmp_path))
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'report.html'} cannot be written" in result.output
+    assert ".report.html-" not in result.output
+
+
+def test_pictures_that_fail_do_not_cost_the_page(tmp_path: Path) -> None:
+    made_up.write_comparison(tmp_path, variants=("numpy",), num_epochs=1, speed=False)
+    (tmp_path / "curves.png").mkdir()
+    result = report(str(tmp_path))
+    assert result.exit_code == 1
+    assert f"The pictures of {tmp_path} could not be drawn" in result.output
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("speed",), 1),
+        (("speed", "dtype"), None),
+        (("speed", "backends"), []),
+        (("speed", "backends", "torch"), "ok"),
+        (("speed", "backends", "torch"), {}),
+        (("machine",), "x86"),
+        (("test_size",), "many"),
+        (("dataset",), ["fashion-mnist"]),
+        (("diverged_unlike_numpy",), 1),
+        (("lockstep", 0, "difference", "torch"), "1e-13"),
+        (("lockstep", 0, "quantities"), []),
+        (("lockstep", 0, "quantities", "loss"), 1e-13),
+        (("lockstep", 0, "quantities", "loss"), {"yardstick": "1e-13"}),
+    ],
+)
+def test_a_summary_with_a_part_of_another_type(
+    tmp_path: Path, place: tuple[Any, ...], value: object
+) -> None:
+    made_up.write_comparison(tmp_path, variants=("numpy", "torch"), num_epochs=1)
+    path = tmp_path / "summary.json"
+    content = json.loads(path.read_text())
+    part = content
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    write_sealed(path, content)  # no digest finds the change
+    made = make_report(tmp_path)
+    assert [problem for problem in made.problems if str(path) in problem]
+    assert "NumPy" in Page(made.html).text
+
+
+@pytest.mark.parametrize("lost", ["device", "lockstep"])
+def test_a_summary_without_a_part(tmp_path: Path, lost: str) -> None:
+    made_up.write_comparison(tmp_path, variants=("numpy", "torch"), num_epochs=1)
+    path = tmp_path / "summary.json"
+    content = json.loads(path.read_text())
+    del content[lost]
+    write_sealed(path, content)
+    result = report(str(tmp_path))
+    assert result.exit_code == (0 if lost == "device" else 1), result.output
+    assert (tmp_path / "report.html").exists()
