@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -191,6 +192,8 @@ def check_fields(
             raise damaged(path, f"lacks the field {name!r}", remedy)
         item = value[name]
         right = isinstance(item, (int, float) if kind is float else kind)
+        if kind is float and isinstance(item, int):
+            right = abs(item) <= sys.float_info.max
         if not right or (isinstance(item, bool) and kind is not bool):
             expected = {
                 dict: "an object",

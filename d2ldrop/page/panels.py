@@ -24,6 +24,8 @@ POINTS = 300
 """More steps than these are thinned out in a chart."""
 EXPLODED = 100.0
 """Nats; a network that guesses has a loss of 2.3."""
+LARGEST = 1e200
+"""A larger loss is drawn as one that is not finite: the axes would overflow."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def _distance(losses: Values, reference: Values) -> Values:
 
 
 def _finite(values: Values) -> Values:
-    return np.where(np.isfinite(values), values, np.nan)
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
 def _ranges(steps: int, bucket: int) -> list[str]:
@@ -247,7 +249,7 @@ def _yardstick(results: ComparisonResults) -> float | None:
     for check in results.summary["lockstep"]:
         if check["what"] == WHOLE_RUN and (loss := (check.get("quantities") or {}).get("loss")):
             value = loss.get("yardstick")
-            return None if value is None else float(value)
+            return None if value is None or abs(value) > LARGEST else float(value)
     return None
 
 

@@ -46,6 +46,10 @@ EPOCH_FIELDS: dict[str, type] = {
 ACTIVATION_FIELDS: dict[str, type] = {"epoch": int, "training": list, "evaluation": list}
 
 
+LARGEST_NUMBER = 2**63
+"""More bytes and seconds than any run takes."""
+
+
 class CheckedResult:
     """The JSON of a run after all checks that need no array.
 
@@ -82,6 +86,10 @@ class CheckedResult:
         for name in ("train_size", "test_size"):
             if values[name] < 1:
                 raise self._damaged(f"must have a positive {name}, got {values[name]}")
+        if not 0 <= values["peak_rss_bytes"] < LARGEST_NUMBER:
+            raise self._damaged(
+                f"must have a peak_rss_bytes of 0 to 2^63, got {values['peak_rss_bytes']}"
+            )
         for name in ("dtype", "seed"):  # also outside the recipe
             if values.get(name, self._of_recipe(name)) != self._of_recipe(name):
                 raise self._damaged(f"has two values of {name}")
@@ -128,6 +136,8 @@ class CheckedResult:
             for name in ("train_accuracy", "test_accuracy"):
                 if not 0 <= epoch[name] <= 1:
                     raise self._damaged(f"must have {name} in [0, 1], got {epoch[name]}")
+            if not 0 <= epoch["seconds"] < LARGEST_NUMBER:
+                raise self._damaged(f"must have seconds of 0 to 2^63, got {epoch['seconds']}")
         if activations is not None:
             for number, one in enumerate(activations, 1):
                 self._check_number(one, number, ACTIVATION_FIELDS)

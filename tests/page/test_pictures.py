@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from d2ldrop.page.charts import page_charts
 from d2ldrop.page.drawing import draw_bars, draw_lines, power
 from d2ldrop.page.panels import agreement_panels, curve_panels, time_bars
 from d2ldrop.page.pictures import draw_dark_curves, draw_pictures
@@ -131,6 +132,17 @@ def test_a_loss_that_exploded_is_on_a_log_axis(tmp_path: Path) -> None:
     write_comparison(tmp_path, {"jax": losses["jax"]})
     assert curve_panels(read_comparison(tmp_path))[0].scales[0] == "linear"
     assert len(draw_pictures(read_comparison(tmp_path))) == 4
+
+
+@pytest.mark.parametrize("largest", [1e290, 1.7e308])
+def test_a_loss_near_the_largest_number_is_drawn(tmp_path: Path, largest: float) -> None:
+    exploded = invented_losses(3)
+    exploded[15:] = largest / 16  # the mean of an epoch is a sum first
+    exploded[-1] = np.nan
+    write_comparison(tmp_path, {"numpy": invented_losses(3), "torch": exploded}, dtype="float64")
+    results = read_comparison(tmp_path)
+    assert len(draw_pictures(results)) == 6
+    assert page_charts(results)
 
 
 def test_differences_without_numpy_name_another_reference(tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ def flip(name: str, position: int = -5) -> Change:
     return change
 
 
-def epochs(*numbers: int) -> list[dict[str, Any]]:
+def epochs(*numbers: int, **changes: Any) -> list[dict[str, Any]]:
     metrics = {"train_loss": 1.0, "train_accuracy": 0.5, "test_accuracy": 0.5, "seconds": 1.0}
-    return [{"epoch": number, **metrics} for number in numbers]
+    return [{"epoch": number, **metrics, **changes} for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,11 @@ def epochs(*numbers: int) -> list[dict[str, Any]]:
         ),
         (edit(train_size=10**20), "trace.npy must be float64 of shape"),
         (edit(train_size=0), "must have a positive train_size, got 0"),
+        (edit(peak_rss_bytes=-1), "must have a peak_rss_bytes of 0 to .*, got -1"),
+        (edit(peak_rss_bytes=10**400), "must have a peak_rss_bytes of 0 to .*, got 10"),
+        (edit(epochs=epochs(1, 2, 3, seconds=None)), "must have seconds of 0 to .*, got nan"),
+        (edit(epochs=epochs(1, 2, 3, seconds=-1.0)), "must have seconds of 0 to .*, got -1"),
+        (edit(epochs=epochs(1, 2, 3, train_loss=10**400)), "must have a number in 'train_loss'"),
     ],
 )
 def test_a_damaged_run_is_named(
