@@ -129,14 +129,26 @@ def _write_page(
     if target == "-":
         click.echo(page.html())
     else:
-        write_bytes(Path(target), page.html().encode())
+        _write(Path(target), page.html())
         click.echo(f"Page: {target}")
+
+
+def _write(path: Path, html: str) -> None:
+    try:
+        write_bytes(path, html.encode())
+    except OSError as error:
+        raise OSError(
+            f"html must be a file that can be written, but {path} cannot: {error.strerror or error}"
+        ) from error
 
 
 def _check_new(target: str) -> None:
     """Raise unless ``target`` is a new file in a folder that can be written."""
     check_file_name(target, "html")
     path = Path(target)
+    if not target or path.is_dir():
+        got = f"but {target} is a folder" if target else "got ''"
+        raise ValueError(f"html must be a new file, {got}: give the name of a file")
     if os.path.lexists(path):
         raise FileExistsError(
             f"html must be a new file, but {path} exists: delete it, or give another name"
@@ -144,5 +156,6 @@ def _check_new(target: str) -> None:
     nearest = next(each for each in path.absolute().parents if each.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         raise NotADirectoryError(
-            f"html must be a file in a folder that can be written, but {nearest} is none"
+            f"html must be a file in a folder that can be written, but {nearest} is none: "
+            "give another folder"
         )

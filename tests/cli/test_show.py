@@ -168,7 +168,8 @@ def test_colours_can_be_read_on_white_and_on_black() -> None:
         (["predict", "numpy", "--diff", "jax", "torch"], "--diff takes the two backends"),
         (["predict", "--diff", "jax", "jax"], "--diff must be two different backends, got 'jax'"),
         (["--diff", "jax", "torch"], "--diff needs the name of a function, or --html"),
-        (["predict", "--html", "."], "--html must be a new file, but . exists"),
+        (["predict", "--html", "."], "--html must be a new file, but . is a folder: give the name"),
+        (["predict", "--html", ""], "--html must be a new file, got '': give the name of a file"),
         (["predict", "--html", "a\nb"], "--html must be printable text"),
     ],
 )
@@ -195,6 +196,13 @@ def test_a_page_of_one_function(tmp_path: Path, capsys: Capture) -> None:
 def test_a_page_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "--html must be a file in a folder" in refused("--html", str(tmp_path / "file" / "x"))
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)  # no room for the name of the temporary file
+    message = refused("predict", "--html", str(path))
+    assert f"--html must be a file that can be written, but {path} cannot: " in message
+    assert f".{path.name}-" not in message
 
 
 def test_a_page_of_all_functions_on_stdout(capsys: Capture) -> None:
