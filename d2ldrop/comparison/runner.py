@@ -23,7 +23,7 @@ from d2ldrop.comparison.request import (
 from d2ldrop.comparison.running import Comparison, Interrupted
 from d2ldrop.comparison.settings import settle
 from d2ldrop.conformance.job import check_requirements
-from d2ldrop.core.checks import check_positive
+from d2ldrop.core.checks import check_integer, check_positive
 from d2ldrop.core.recipe import Recipe
 from d2ldrop.data import Dataset, DataSource, as_dataset
 from d2ldrop.processes.options import WorkerOptions
@@ -143,10 +143,9 @@ def compare_backends(
 
 
 def _check_speed_epochs(speed_epochs: int, recipe: Recipe) -> None:
-    if speed_epochs:
-        check_positive(speed_epochs, "speed_epochs")
-        if recipe.dtype == SPEED_DTYPE:
-            raise ValueError(
-                f"speed_epochs must be 0 with dtype {SPEED_DTYPE}, got {speed_epochs}: "
-                "the runs themselves show speed and memory"
-            )
+    check_integer(speed_epochs, "speed_epochs", "an integer of at least 0", 0)
+    if speed_epochs and recipe.dtype == SPEED_DTYPE:
+        raise ValueError(
+            f"speed_epochs must be 0 with dtype {SPEED_DTYPE}, got {speed_epochs}: "
+            "the runs themselves show speed and memory"
+        )

@@ -102,8 +102,8 @@ def test_a_resume_repeats_only_what_is_missing(
     ("speed_epochs", "dtype", "message"),
     [
         (1, "float32", "speed_epochs must be 0 with dtype float32, got 1"),
-        (-1, "float64", "speed_epochs must be a positive integer, got -1"),
-        (1.5, "float64", "speed_epochs must be a positive integer, got 1.5"),
+        (-1, "float64", "speed_epochs must be an integer of at least 0, got -1"),
+        (1.5, "float64", "speed_epochs must be an integer of at least 0, got 1.5"),
     ],
 )
 def test_bad_speed_epochs_are_refused(
