@@ -56,7 +56,7 @@ def _report(run: str, out: Path) -> int:
 
 
 def _complain(text: str) -> None:
-    click.echo(printable(text.replace("resume=True (--resume)", "--resume")), err=True)
+    click.echo(printable(text), err=True)
 
 
 def _draw(results: ComparisonResults) -> str:

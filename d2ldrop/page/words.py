@@ -28,8 +28,8 @@ WORDS: Words = {
     ),
     # The verdict.
     "verdict_lockstep": (
-        "In lockstep: after {steps} steps in float64, no weight of {names} differs from NumPy's "
-        "by more than {difference}.",
+        "In lockstep with NumPy after {steps} steps in float64: {names}. No weight differs from "
+        "NumPy's by more than {difference}.",
         "步调一致：在 float64 中训练 {steps} 步后，"
         "{names} 的任何权重与 NumPy 的差都不超过 {difference}。",
     ),

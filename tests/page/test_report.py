@@ -23,8 +23,8 @@ def test_verdict_and_table_are_those_of_the_summary(tmp_path: Path) -> None:
     write_comparison(tmp_path / "run", RUNS, lockstep=[a_check(numpy=True, torch=True)])
     text = page_of(tmp_path / "run").text
     assert (
-        "In lockstep: after 20 steps in float64, no weight of PyTorch differs from NumPy's by more "
-        "than 1.0e-12." in text
+        "In lockstep with NumPy after 20 steps in float64: PyTorch. No weight differs from NumPy's "
+        "by more than 1.0e-12." in text
     )
     assert "After 20 steps in float64 all in lockstep" in text
     assert "|ΔW| at step 20" in text
