@@ -34,6 +34,7 @@ from d2ldrop.conformance.problems import (
     send,
     send_noise,
     send_params,
+    six,
     taken,
 )
 from d2ldrop.conformance.reference import NAMES, Step, right
@@ -234,7 +235,7 @@ def test_arrays_of_the_caller_stay_the_same(backend: Module, device: str) -> Non
         for site, mask in zip(step.noise, masks, strict=True)
     )
     new, *_ = backend.train_step(params, X, y, 0.1, noise, 0.3)  # type: ignore[arg-type]  # mypy
-    for param in backend.clip_norms(new, 1.0):
+    for param in six(backend.clip_norms(new, 1.0), "max-norm, clip_norms"):
         backend.to_numpy(param)  # a framework may finish the update only now
     names = (*NAMES, "X", "y", "the first mask", "the second mask")
     before = (*step.params, step.X, step.y, *(site.mask for site in step.noise))
