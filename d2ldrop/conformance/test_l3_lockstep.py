@@ -18,7 +18,16 @@ import pytest
 from d2ldrop.conformance import reference
 from d2ldrop.conformance.compare_steps import described, size
 from d2ldrop.conformance.judge import check_close, check_equal, fail, skip_undeclared, values_of
-from d2ldrop.conformance.problems import WIDTHS, Module, make_step, pair, read_loss, send, six
+from d2ldrop.conformance.problems import (
+    BOUND,
+    WIDTHS,
+    Module,
+    make_step,
+    pair,
+    read_loss,
+    send,
+    six,
+)
 from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, right
 from d2ldrop.conformance.trainings import CONCISE, SEEDS, TRAININGS, Training, expected, trained
 from d2ldrop.frameworks import Framework
@@ -78,6 +87,26 @@ def test_concise_step(
         step = replace(step, params=right(step).params)
     for name, array, start in zip(NAMES, given, make_step(31, widths).params, strict=True):
         check_equal(f"concise, the caller's {name} after steps", array, start)
+    if "float32" in facts.dtypes:
+        check_concise_float32(backend, make_step(31, widths, "float32"), device)
+
+
+def check_concise_float32(backend: Module, step: Step, device: str) -> None:
+    """Evaluate and take one step in float32, which is what trainings use."""
+    place, good = f"concise, float32 {described(step)}", right(step)
+    given = [np.array(param) for param in step.params]
+    net, trainer = backend.concise_mlp(given, (0.0, 0.0), step.lr, "dropout", device)
+    X, y = send(backend, step.X, device), send(backend, step.y, device)
+    predicted = backend.concise_predict(net, X)
+    _, logits = backend.concise_step(net, trainer, X, y)
+    for array, what in ((predicted, "concise_predict"), (logits, "logits of concise_step")):
+        found, bound = values_of(backend, array, place), BOUND["float32"] * size(good.logits)
+        check_close(f"{place}, {what}", found, good.logits.astype("float32"), bound)
+    for name, array, expected_one in zip(
+        NAMES, six(backend.concise_params(net), place), good.params, strict=True
+    ):
+        bound = BOUND["float32"] * size(expected_one)
+        check_close(f"{place}, {name}", np.array(array), expected_one.astype("float32"), bound)
 
 
 def check_concise(
