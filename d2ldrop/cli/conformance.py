@@ -82,6 +82,8 @@ def _check_json(path: Path) -> None:
     check_file_name(str(path), "json")
     if path.is_dir():
         raise IsADirectoryError(f"json must be a file, but {path} is a folder")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"json must be a file, but {path} is a device or a pipe")
     nearest = next(each for each in path.absolute().parents if each.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         raise NotADirectoryError(

@@ -20,6 +20,7 @@ from d2ldrop.conformance.problems import (
     send_noise,
     send_params,
     taken,
+    unpacked,
 )
 from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, right, take
 
@@ -160,7 +161,7 @@ def check_compiled(
         else sites[0]._replace(mask=np.stack([site.mask for site in sites]))
         for sites in zip(*(one.noise for one in steps), strict=True)
     )
-    params, losses, logits = train_steps(
+    answer = train_steps(
         send_params(backend, first.params, device),
         send(backend, np.stack([one.X for one in steps]), device),
         send(backend, np.stack([one.y for one in steps]), device),
@@ -169,6 +170,7 @@ def check_compiled(
         first.weight_decay,
         first.max_norm,
     )
+    params, losses, logits = unpacked(answer, place, "(params, losses, logits)")
     found = {
         "logits": values_of(backend, logits, place),
         "losses": values_of(backend, losses, place),

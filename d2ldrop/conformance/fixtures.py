@@ -34,5 +34,5 @@ def backend(name: str) -> Any:
     """The backend's module. A module that cannot be imported fails the check that asks first."""
     try:
         return get_backend(name)
-    except Exception as error:  # noqa: BLE001 - whatever the module raises is its own fault
+    except (Exception, pytest.skip.Exception, pytest.exit.Exception) as error:  # noqa: BLE001 - whatever the module raises is its own fault
         fail("contract, import", f"{type(error).__name__}: {error}")

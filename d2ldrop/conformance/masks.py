@@ -72,6 +72,15 @@ def step_masks(backend: Module, rates: tuple[float, float], device: str) -> list
     return masks
 
 
+def mlp_masks(backend: Module, rates: tuple[float, float], device: str) -> list[Masks]:
+    """The fresh masks of two calls of ``mlp``."""
+    X, _ = _batch(backend, device)
+    params = backend.init_params([array.copy() for array in OPEN], device)
+    noise = LayerNoise(rates[0]), LayerNoise(rates[1])
+    calls = [backend.mlp(params, X, noise) for _ in range(2)]
+    return [_read(backend, logits, rates, "fresh masks, mlp") for logits in calls]
+
+
 def concise_masks(backend: Module, rates: tuple[float, float], device: str) -> list[Masks]:
     """The masks of two steps of ``concise_step``."""
     X, y = _batch(backend, device)

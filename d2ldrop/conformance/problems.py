@@ -101,9 +101,7 @@ def send_params(backend: Module, params: Sequence[Values], device: str) -> list[
 
 def read_params(backend: Module, params: Iterable[Any], step: Step, place: str) -> list[Values]:
     """The values of parameters, which must have the form of those of ``step``."""
-    found = [values_of(backend, param, place) for param in params]
-    if len(found) != len(NAMES):
-        fail(place, f"expected the {len(NAMES)} arrays {', '.join(NAMES)}, got {len(found)}")
+    found = [values_of(backend, param, place) for param in six(params, place)]
     for name, array, start in zip(NAMES, found, step.params, strict=True):
         check_form(f"{place}, {name}", array, start)
     return found
@@ -114,10 +112,28 @@ def read_loss(backend: Module, loss: Any, place: str) -> Values:
     return np.array(loss) if isinstance(loss, np.generic) else values_of(backend, loss, place)
 
 
-def unpacked(answer: Any, place: str) -> tuple[list[Any], Any, Any]:
-    """Parameters, loss and logits: what ``train_step`` returned."""
+def six(params: Any, place: str) -> list[Any]:
+    """The list of parameters that a function returned, W1 to b3."""
+    if not isinstance(params, (list, tuple)):
+        fail(place, f"expected a list of the {len(NAMES)} parameters, got {_described(params)}")
+    if len(params) != len(NAMES):
+        fail(place, f"expected the {len(NAMES)} arrays {', '.join(NAMES)}, got {len(params)}")
+    return list(params)
+
+
+def pair(answer: Any, place: str, what: str) -> tuple[Any, Any]:
+    """The two values that a function of the concise version returned; ``what`` names them."""
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        fail(place, f"expected a tuple {what}, got {_described(answer)}")
+    return answer
+
+
+def unpacked(
+    answer: Any, place: str, what: str = "(params, loss, logits)"
+) -> tuple[list[Any], Any, Any]:
+    """Parameters, loss and logits: what ``train_step`` or ``train_steps`` returned."""
     if not isinstance(answer, tuple) or len(answer) != 3:
-        fail(place, f"expected a tuple (params, loss, logits), got {_described(answer)}")
+        fail(place, f"expected a tuple {what}, got {_described(answer)}")
     params, loss, logits = answer
     if not isinstance(params, list):
         fail(place, f"expected a list of parameters, got {type(params).__name__}")

@@ -10,12 +10,12 @@ from d2ldrop.entry_points import modules_of
 
 PLACES = {
     "dropout_layer": "layer forward",
-    "traced_layer": "layer forward",
+    "traced_layer": "traced layer",
     "cross_entropy": "loss",
     "train_step": "step",
-    "train_steps": "step",
-    "clip_norms": "step",
-    "mlp": "evaluation",
+    "train_steps": "compiled steps",
+    "clip_norms": "max-norm",
+    "mlp": "network",
     "predict": "evaluation",
     "manual_seed": "seeding",
     "concise_mlp": "concise",
@@ -44,6 +44,11 @@ def described(error: BaseException, trace: TracebackType | None, name: str) -> t
         return place, f"{first.name} raised {what} ({_short(last.filename)}:{last.lineno})"
     where = f" ({_short(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     return "contract", f"the check ended with {what}{where}"
+
+
+def comes_from(trace: TracebackType | None, name: str) -> bool:
+    """Whether an exception with this traceback passed through the backend of ``name``."""
+    return any(_is_backend(frame.filename, name) for frame in traceback.extract_tb(trace))
 
 
 def _first_lines(error: BaseException, most: int = 400) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import unittest
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import asdict
@@ -17,13 +18,21 @@ from d2ldrop.conformance import LEVELS, fixtures
 from d2ldrop.conformance.expected import check_keys, read_expected, reason_for
 from d2ldrop.conformance.judge import WrongError
 from d2ldrop.conformance.plugin import FOLDER, PACKAGE, SESSION
-from d2ldrop.conformance.raised import described
+from d2ldrop.conformance.raised import comes_from, described
 from d2ldrop.conformance.report import Check, assemble, facts_about, lines
 from d2ldrop.core.files import write_json
 from d2ldrop.frameworks import framework
 
 Emit = Callable[..., None]
 NOT_RUN = "not run: "
+VERDICTS = (
+    unittest.SkipTest,
+    pytest.skip.Exception,
+    pytest.xfail.Exception,
+    pytest.exit.Exception,
+    KeyboardInterrupt,
+)
+"""Exceptions that pytest takes for a decision of the test; a backend must not make any."""
 
 
 def begin(config: pytest.Config, emit: Emit | None = None) -> Session:
@@ -48,7 +57,7 @@ def begin(config: pytest.Config, emit: Emit | None = None) -> Session:
             os.environ.setdefault(variable, value)
     config.addinivalue_line("markers", "place(name): the place that a check of d2ldrop judges")
     config.addinivalue_line("markers", "essential: a check without which no other makes sense")
-    session = Session(config, name, expected, emit or (lambda *_, **__: None))
+    session = Session(config, name, expected, emit)
     config.pluginmanager.register(fixtures, f"{PACKAGE}.fixtures")
     config.pluginmanager.register(session, SESSION)
     return session
@@ -73,9 +82,11 @@ class Session:
     """The hooks of one run."""
 
     def __init__(
-        self, config: pytest.Config, name: str, expected: dict[str, str], emit: Emit
+        self, config: pytest.Config, name: str, expected: dict[str, str], emit: Emit | None
     ) -> None:
-        self._config, self._name, self._expected, self._emit = config, name, expected, emit
+        self._config, self._name, self._expected = config, name, expected
+        self._own_process = emit is not None
+        self._emit = emit or (lambda *_, **__: None)
         self._highest = str(config.getoption("--d2ldrop-level"))
         self._failed: str | None = None
         self._hopeless = False
@@ -123,6 +134,21 @@ class Session:
         self._emit("check", id=check_of(item).id)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self) -> Generator[None, Any, Any]:
+        """A skip, an exit or an interrupt that the backend itself raises is a failure.
+
+        Ctrl-C reaches only a pytest that the user has started: not a process of its own.
+        """
+        try:
+            return (yield)
+        except VERDICTS as error:
+            users = isinstance(error, KeyboardInterrupt) and not self._own_process
+            if users or not comes_from(error.__traceback__, self._name):
+                raise
+            place, sentence = described(error, error.__traceback__, self._name)
+            raise WrongError(place, sentence) from None
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -136,7 +162,9 @@ class Session:
         """Say in the report of one phase (setup, call, teardown) what it means for the check."""
         check = check_of(item)
         if report.failed:
-            check.place, check.message = self._failure(call)
+            check.place, text = self._failure(call)
+            # A backend may put lone surrogates into its text, which UTF-8 cannot hold.
+            check.message = text.encode(errors="backslashreplace").decode()
             report.longrepr = check.message
         self._compare_with_expected(check, call, report)
         check.outcome, check.seconds = _outcome(report), report.duration

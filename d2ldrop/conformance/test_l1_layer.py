@@ -177,7 +177,8 @@ def test_traced_layer(backend: Module, name: str, p: float) -> None:
     Y = tracer.traced_layer(x, p, backend.from_numpy(mask.copy()), None, None, None)
     check_layer(place, read(backend, Y, place, "float64"), X, mask, p, "float64")
     place = f"traced layer, shared mask [p={p}, float64]"
-    Y = tracer.traced_layer(x, p, None, 1, 0, 0)
+    Y = tracer.traced_layer(x, p, None, 1, 7, 1)
+    mask = dropout_mask((40, 30), p, seed=1, step=7, site=1)
     check_layer(place, read(backend, Y, place, "float64"), X, mask, p, "float64")
     message = "mask must have the shape of X, (40, 30), got (1, 30)"
     arguments = (x, p, wrong, None, None, None)

@@ -34,6 +34,7 @@ from d2ldrop.conformance.problems import (
     send,
     send_noise,
     send_params,
+    six,
     taken,
 )
 from d2ldrop.conformance.reference import NAMES, Step, right
@@ -200,7 +201,12 @@ def test_predict(backend: Module, device: str, dtype: str) -> None:
             "expected the same logits in a second call, as without noise; "
             f"expected {found[0][where]}, got {found[1][where]}",
         )
-    check_part(place, step, found[0], lambda one: one.logits, size(right(step).logits))
+    for n in (256, 1, 1100):  # all test images may come in one call
+        step = make_step(n, WIDTHS[0], dtype)
+        place = f"evaluation, predict {described(step)}"
+        logits = backend.predict(params, send(backend, step.X, device))
+        values = values_of(backend, logits, place)
+        check_part(place, step, values, lambda one: one.logits, size(right(step).logits))
 
 
 @pytest.mark.place("evaluation")
@@ -234,7 +240,7 @@ def test_arrays_of_the_caller_stay_the_same(backend: Module, device: str) -> Non
         for site, mask in zip(step.noise, masks, strict=True)
     )
     new, *_ = backend.train_step(params, X, y, 0.1, noise, 0.3)  # type: ignore[arg-type]  # mypy
-    for param in backend.clip_norms(new, 1.0):
+    for param in six(backend.clip_norms(new, 1.0), "max-norm, clip_norms"):
         backend.to_numpy(param)  # a framework may finish the update only now
     names = (*NAMES, "X", "y", "the first mask", "the second mask")
     before = (*step.params, step.X, step.y, *(site.mask for site in step.noise))
@@ -271,18 +277,21 @@ def test_several_steps(backend: Module, device: str) -> None:
 @pytest.mark.place("compiled steps")
 @pytest.mark.parametrize("kind", ["dropout", "dropconnect", "additive"])
 def test_train_steps(backend: Module, name: str, device: str, kind: str) -> None:
-    """``train_steps`` gives what its steps give one by one, in each call with other masks."""
+    """``train_steps`` gives what its steps give one by one, in each call with other masks.
+
+    The last calls have boolean masks, then none, and no weight decay.
+    """
     train_steps = get_train_steps(name)
     if train_steps is None:
         skip_undeclared("compiled training steps (no train_steps in the group d2ldrop.compiled)")
-    calls = [(3, 32, 0, 0.1, 1.3), (3, 32, 5, 0.1, 1.3), (2, 16, 7, 0.2, None)]
+    calls = [(kind, 3, 32, 0, 1.3), (kind, 3, 32, 5, 1.3), (kind, 2, 16, 7, None)]
+    if kind == "dropout":
+        calls += [("boolean", 2, 16, 9, None), ("none", 2, 16, 9, None)]
     earlier: list[Step] = []
-    for number, (k, n, seed, lr, max_norm) in enumerate(calls, start=1):
-        steps = [
-            make_step(n, WIDTHS[1], noise=kind, seed=seed + i, lr=lr, weight_decay=0.02)
-            for i in range(k)
-        ]
+    for number, (noise, k, n, seed, max_norm) in enumerate(calls, start=1):
+        settings = {"lr": 0.1 if max_norm else 0.2, "weight_decay": 0.02 if noise == kind else 0}
+        steps = [make_step(n, WIDTHS[1], noise=noise, seed=seed + i, **settings) for i in range(k)]
         steps = [replace(one, params=network(WIDTHS[1]), max_norm=max_norm) for one in steps]
-        place = f"compiled steps, call {number} with noise {kind} [{k} steps, n={n}]"
+        place = f"compiled steps, call {number} with noise {noise} [{k} steps, n={n}]"
         check_compiled(place, backend, train_steps, steps, earlier or steps, device)
         earlier = steps

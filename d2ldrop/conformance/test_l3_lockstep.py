@@ -18,7 +18,16 @@ import pytest
 from d2ldrop.conformance import reference
 from d2ldrop.conformance.compare_steps import described, size
 from d2ldrop.conformance.judge import check_close, check_equal, fail, skip_undeclared, values_of
-from d2ldrop.conformance.problems import WIDTHS, Module, make_step, read_loss, send
+from d2ldrop.conformance.problems import (
+    BOUND,
+    WIDTHS,
+    Module,
+    make_step,
+    pair,
+    read_loss,
+    send,
+    six,
+)
 from d2ldrop.conformance.reference import NAMES, Result, Step, Values, hints, right
 from d2ldrop.conformance.trainings import CONCISE, SEEDS, TRAININGS, Training, expected, trained
 from d2ldrop.frameworks import Framework
@@ -69,7 +78,8 @@ def test_concise_step(
     need_concise(backend, facts)
     step = make_step(31, widths)
     given = [np.array(param) for param in step.params]
-    net, trainer = backend.concise_mlp(given, (0.0, 0.0), step.lr, "dropout", device)
+    answer = backend.concise_mlp(given, (0.0, 0.0), step.lr, "dropout", device)
+    net, trainer = pair(answer, "concise, concise_mlp", "(net, trainer)")
     read_concise(backend, net, step, "concise, the weights at the start", lambda one: step.params)
     X, y = send(backend, step.X, device), send(backend, step.y, device)
     for number in (1, 2):
@@ -77,6 +87,26 @@ def test_concise_step(
         step = replace(step, params=right(step).params)
     for name, array, start in zip(NAMES, given, make_step(31, widths).params, strict=True):
         check_equal(f"concise, the caller's {name} after steps", array, start)
+    if "float32" in facts.dtypes:
+        check_concise_float32(backend, make_step(31, widths, "float32"), device)
+
+
+def check_concise_float32(backend: Module, step: Step, device: str) -> None:
+    """Evaluate and take one step in float32, which is what trainings use."""
+    place, good = f"concise, float32 {described(step)}", right(step)
+    given = [np.array(param) for param in step.params]
+    net, trainer = backend.concise_mlp(given, (0.0, 0.0), step.lr, "dropout", device)
+    X, y = send(backend, step.X, device), send(backend, step.y, device)
+    predicted = backend.concise_predict(net, X)
+    _, logits = backend.concise_step(net, trainer, X, y)
+    for array, what in ((predicted, "concise_predict"), (logits, "logits of concise_step")):
+        found, bound = values_of(backend, array, place), BOUND["float32"] * size(good.logits)
+        check_close(f"{place}, {what}", found, good.logits.astype("float32"), bound)
+    for name, array, expected_one in zip(
+        NAMES, six(backend.concise_params(net), place), good.params, strict=True
+    ):
+        bound = BOUND["float32"] * size(expected_one)
+        check_close(f"{place}, {name}", np.array(array), expected_one.astype("float32"), bound)
 
 
 def check_concise(
@@ -90,7 +120,8 @@ def check_concise(
     logits_hints = hints(step, lambda one: one.logits)
     check_close(place, predicted, good.logits, bound, logits_hints)
     place = f"concise, concise_step, {which}"
-    loss, logits = backend.concise_step(net, trainer, *batch)
+    answer = backend.concise_step(net, trainer, *batch)
+    loss, logits = pair(answer, place, "(loss, logits)")
     found = values_of(backend, logits, f"{place}, logits")
     check_close(f"{place}, logits", found, good.logits, bound, logits_hints)
     loss = read_loss(backend, loss, f"{place}, loss")
@@ -107,9 +138,7 @@ def read_concise(
     pick: Callable[[Result], tuple[Values, ...]],
 ) -> None:
     """Compare the parameters of the concise version."""
-    arrays = backend.concise_params(net)
-    if len(arrays) != len(NAMES):
-        fail(place, f"expected the {len(NAMES)} arrays {', '.join(NAMES)}, got {len(arrays)}")
+    arrays = six(backend.concise_params(net), place)
     expected_params = pick(right(step))
     for index in reversed(range(6)):
         good = expected_params[index]
@@ -118,6 +147,9 @@ def read_concise(
         )
         causes["a matrix transposed"] = good.T
         causes["the initial value"] = step.params[index]
+        if not isinstance(arrays[index], np.ndarray):
+            kind = type(arrays[index]).__name__
+            fail(f"{place}, {NAMES[index]}", f"expected an array of NumPy, got {kind}")
         found = np.array(arrays[index])
         bound = CONCISE_BOUND * size(good)
         check_close(f"{place}, {NAMES[index]}", found, good, bound, causes)

@@ -24,6 +24,7 @@ from d2ldrop.conformance.masks import (
     concise_masks,
     concise_noise,
     kept,
+    mlp_masks,
     step_masks,
 )
 from d2ldrop.conformance.problems import RATES, Module
@@ -140,13 +141,18 @@ def _apart(one: Masks, other: Masks) -> str:
 
 @pytest.mark.place("fresh masks")
 def test_fresh_masks_of_train_step(backend: Module, device: str) -> None:
-    """``train_step`` without masks draws new ones at each site in each step."""
+    """``train_step`` and ``mlp`` without masks draw new ones at each site in each call."""
 
     def draw(rates: tuple[float, float], seed: int) -> list[Masks]:
         backend.manual_seed(seed)
         return step_masks(backend, rates, device)
 
+    def draw_mlp(rates: tuple[float, float], seed: int) -> list[Masks]:
+        backend.manual_seed(seed)
+        return mlp_masks(backend, rates, device)
+
     check_masks("fresh masks, train_step", draw)
+    check_masks("fresh masks, mlp", draw_mlp)
 
 
 @pytest.mark.place("concise")

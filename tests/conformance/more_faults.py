@@ -194,6 +194,40 @@ OTHERS: dict[str, Mutant] = {
     "compiled steps with the last loss": compiled(
         "compiled steps", ("np.array(losses)", "np.array([loss] * len(losses))")
     ),
+    "predict forgets images after the first 1000": backend(
+        "evaluation", (PREDICT, "return mlp(params, X[:1000])\n")
+    ),
+    "mlp without fresh masks": backend(
+        "fresh masks",
+        (
+            "return forward(params, X, noise)[-1]",
+            "noise = tuple(s if s.mask is not None or s.dropout == 1 else LayerNoise() "
+            "for s in noise)\n    return forward(params, X, noise)[-1]",
+        ),
+    ),
+    "concise version in float64 only": backend(
+        "concise", (UNPACK, "W1, b1, W2, b2, W3, b3 = (np.array(a, float) for a in arrays)")
+    ),
+    "compiled steps with boolean masks that are not scaled": compiled(
+        "compiled steps",
+        (
+            "losses, logits = [], []",
+            "losses, logits = [], []\n"
+            "    noise = tuple(s if s.mask is None or s.mask.dtype != bool else "
+            "s._replace(kind='multiply') for s in noise)",
+        ),
+    ),
+    "compiled steps that need masks": compiled(
+        "compiled steps",
+        ("losses, logits = [], []", "losses, logits = [], []\n    len(noise[0].mask)"),
+    ),
+    "compiled steps with a weight decay of their own": compiled(
+        "compiled steps",
+        (
+            "losses, logits = [], []",
+            "losses, logits = [], []\n    weight_decay = weight_decay or 0.02",
+        ),
+    ),
     "compiled steps bake the learning rate": compiled(
         "compiled steps",
         ("X[number], y[number], lr,", "X[number], y[number], kept.setdefault('lr', lr),"),

@@ -51,6 +51,15 @@ def dropout_layer(X, dropout, *, mask=None):
     "broken": "import no_such_module\n",
     "exiting": "def devices():\n    raise SystemExit(3)\n",
     "misdeclared": "",
+    "skipping": "def devices():\n    import unittest\n    raise unittest.SkipTest('no GPU')\n",
+    "quitting": "def devices():\n    import pytest\n    pytest.exit('no GPU')\n",
+    "interrupting": "def devices():\n    raise KeyboardInterrupt('no GPU')\n",
+    "garbled": "def devices():\n    raise OSError('\\udcff')\n",
+    "paramless": "def init_params(arrays, device='cpu'):\n    pass\n",
+    "clipless": "def clip_norms(params, max_norm):\n    pass\n",
+    "netless": "def concise_mlp(arrays, dropout, lr, noise='dropout', device='cpu'):\n    pass\n",
+    "stepless": "def concise_step(net, trainer, X, y):\n    pass\n",
+    "weightless": "def concise_params(net):\n    pass\n",
 }
 """Copies of NumPy's backend under other names, and what is put at their end."""
 
@@ -108,6 +117,22 @@ SENTENCES = {
         "contract, facts: misdeclared_facts must have a constant FRAMEWORK of the type "
         "d2ldrop.Framework, got {'title': 'Misdeclared'}",
     ),
+    "skipping": ("L0", "FAILED L0.devices: contract: devices raised SkipTest: no GPU (fake_ski"),
+    "quitting": ("L0", "FAILED L0.devices: contract: devices raised Exit: no GPU (fake_quitt"),
+    "interrupting": ("L0", "L0.devices: contract: devices raised KeyboardInterrupt: no GPU (fake"),
+    "garbled": ("L0", "FAILED L0.devices: contract: devices raised OSError: \\udcff (fake_garb"),
+    "paramless": (
+        "L0",
+        "contract, init_params: expected a list of the 6 parameters, got NoneType",
+    ),
+    "clipless": ("L2", "clip_norms: expected a list of the 6 parameters, got NoneType"),
+    "netless": (
+        "L3",
+        "concise, concise_mlp: expected a tuple (net, trainer), got NoneType",
+        "failed at L3: concise",
+    ),
+    "stepless": ("L3", "expected a tuple (loss, logits), got NoneType"),
+    "weightless": ("L3", "the start: expected a list of the 6 parameters, got NoneType"),
 }
 """For each bad backend: the highest level to run, and what the report says."""
 EXPECTED = {
@@ -285,9 +310,10 @@ def test_wrong_expected_failures_are_refused(tmp_path: Path, case: str) -> None:
         (["numpy", "--timeout", "0"], "--timeout must be a positive number of seconds, got 0"),
         (["numpy", "--expected-failures", "no.toml"], "'no.toml' does not exist"),
         (["numpy", "--json", "."], "--json must be a file, but . is a folder"),
+        (["numpy", "--json", "/dev/null"], "--json must be a file, but /dev/null is a device"),
         (["numpy", "--json", "/dev/null/x"], "--json must be a file in a folder that can be writ"),
     ],
-    ids=["backend", "level", "timeout", "expected", "json", "json-folder"],
+    ids=["backend", "level", "timeout", "expected", "json", "json-device", "json-folder"],
 )
 def test_bad_arguments_are_refused(arguments: list[str], message: str) -> None:
     from click.testing import CliRunner
