@@ -37,7 +37,8 @@ def dropout_layer(
     traced integers.
 
     The framework can differentiate the result; for NumPy use ``dropout_backward``. Non-finite
-    elements follow IEEE 754: a dropped infinity gives NaN.
+    elements follow IEEE 754: a dropped infinity or NaN gives NaN. JAX, and TensorFlow with
+    ``jit_compile=True``, may give 0: XLA may select elements instead of multiplying them.
 
     Args:
         X: a dense floating-point array of any shape: NumPy, PyTorch, TensorFlow, MXNet

@@ -40,6 +40,21 @@ def test_the_users_arrays_stay_writable(backend: Module, backend_name: str) -> N
     np.testing.assert_array_equal(backend.to_numpy(Y), 2)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # NumPy warns of 0 * inf
+@pytest.mark.parametrize("rows", [1, 2**21 // 512 + 3])
+def test_a_dropped_infinity_gives_nan(backend: Module, backend_name: str, rows: int) -> None:
+    """In JAX it may give 0, because its compiler may make a selection of the product."""
+    X = np.resize(np.array([np.inf, -np.inf, np.nan, 1], np.float32), (rows, 512))
+    mask = dropout_mask(X.shape, 0.5, seed=1)
+    expected = np.where(mask, 2 * X, np.where(np.isfinite(X), 0, np.float32(np.nan)))
+    choices: list[dict[str, Any]] = [{"seed": 1}, {"mask": mask}]
+    for choice in choices:
+        Y = backend.to_numpy(dropout_layer(backend.from_numpy(X.copy()), 0.5, **choice))
+        if backend_name == "jax":
+            Y = np.where((Y == 0) & ~mask, expected, Y)
+        np.testing.assert_array_equal(Y, expected)
+
+
 def test_large_arrays_give_the_same_values_as_small_ones(backend: Module) -> None:
     """From 2**21 elements on, threads draw the mask, and NumPy computes in blocks of rows."""
     n = 2**21 // 512 + 3

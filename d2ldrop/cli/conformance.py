@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from d2ldrop.conformance import LEVELS
 from d2ldrop.conformance.job import run_suite
 from d2ldrop.conformance.report import lines
 from d2ldrop.core.files import write_json
-from d2ldrop.core.places import check_file_name
+from d2ldrop.core.places import check_output_file
 from d2ldrop.processes.options import WorkerOptions
 from d2ldrop.processes.scratch import scratch_folder
 
@@ -60,7 +59,7 @@ def conformance(
     options = WorkerOptions(threads=threads, timeout=timeout, pythons=pythons)
     options.choose_backends([backend])
     if json is not None:
-        _check_json(json)
+        check_output_file(json, "json")
     with scratch_folder() as folder, Progress(quiet) as progress:
         report = run_suite(
             backend,
@@ -75,17 +74,3 @@ def conformance(
     for line in lines(report):
         click.echo(printable(line))
     sys.exit(0 if report["passed"] else 1)
-
-
-def _check_json(path: Path) -> None:
-    """Raise, before any work, unless the file can be written."""
-    check_file_name(str(path), "json")
-    if path.is_dir():
-        raise IsADirectoryError(f"json must be a file, but {path} is a folder")
-    if path.exists() and not path.is_file():
-        raise ValueError(f"json must be a file, but {path} is a device or a pipe")
-    nearest = next(each for each in path.absolute().parents if each.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise NotADirectoryError(
-            f"json must be a file in a folder that can be written, but {nearest} is none"
-        )

@@ -13,7 +13,7 @@ from d2ldrop.cli.completion import complete_backend, complete_function
 from d2ldrop.cli.output import show as show_table
 from d2ldrop.comparison.layout import Column, FittedTable, console, printable
 from d2ldrop.core.files import write_bytes
-from d2ldrop.core.places import check_file_name
+from d2ldrop.core.places import check_output_file
 from d2ldrop.frameworks import title
 
 if TYPE_CHECKING:  # the source viewer is imported when it is needed: other commands start faster
@@ -144,18 +144,11 @@ def _write(path: Path, html: str) -> None:
 
 def _check_new(target: str) -> None:
     """Raise unless ``target`` is a new file in a folder that can be written."""
-    check_file_name(target, "html")
+    if not target:
+        raise ValueError("html must be a file, got '': give the name of a file")
     path = Path(target)
-    if not target or path.is_dir():
-        got = f"but {target} is a folder" if target else "got ''"
-        raise ValueError(f"html must be a new file, {got}: give the name of a file")
+    check_output_file(path, "html")
     if os.path.lexists(path):
         raise FileExistsError(
             f"html must be a new file, but {path} exists: delete it, or give another name"
-        )
-    nearest = next(each for each in path.absolute().parents if each.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise NotADirectoryError(
-            f"html must be a file in a folder that can be written, but {nearest} is none: "
-            "give another folder"
         )

@@ -28,6 +28,10 @@ def read_expected(path: Path) -> dict[str, str]:
     """
     try:
         lines = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OSError(
+            f"the expected failures in {path} cannot be read: {error.strerror or error}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"the expected failures in {path} are not TOML: {error}") from None
     for key, reason in lines.items():

@@ -21,6 +21,7 @@ from d2ldrop.conformance.plugin import FOLDER, PACKAGE, SESSION
 from d2ldrop.conformance.raised import comes_from, described
 from d2ldrop.conformance.report import Check, assemble, facts_about, lines
 from d2ldrop.core.files import write_json
+from d2ldrop.core.places import check_output_file
 from d2ldrop.frameworks import framework
 
 Emit = Callable[..., None]
@@ -40,7 +41,7 @@ def begin(config: pytest.Config, emit: Emit | None = None) -> Session:
 
     Raises:
         pytest.UsageError: the backend is unknown, its framework is not installed, or the file of
-            expected failures is wrong.
+            expected failures is wrong, or the JSON cannot be written.
     """
     name = str(config.getoption("--d2ldrop-backend"))
     file = config.getoption("--d2ldrop-expected-failures")
@@ -49,6 +50,8 @@ def begin(config: pytest.Config, emit: Emit | None = None) -> Session:
         facts = framework(name)
     try:
         check_name(name)
+        if json := config.getoption("--d2ldrop-json"):
+            check_output_file(Path(json), "--d2ldrop-json")
         expected = read_expected(Path(file)) if file else dict(framework(name).expected_failures)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         raise pytest.UsageError(str(error)) from None

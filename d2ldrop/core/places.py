@@ -1,4 +1,4 @@
-"""Check, before any work, that a folder can be written and that its name can be stored."""
+"""Check, before any work, that a folder or file can be written and that its name can be stored."""
 
 from __future__ import annotations
 
@@ -38,6 +38,28 @@ def check_place(out: Path | str, name: str) -> None:
             f"out (--out) must be a folder that can be written, but {nearest} cannot: "
             f"{error.strerror}"
         ) from error
+
+
+def check_output_file(path: Path, argument: str) -> None:
+    """Raise unless ``path``, the value of ``argument``, is a file or a new one, and writable.
+
+    Raises:
+        ValueError: it is something else than a file, or the system cannot store its name.
+        NotADirectoryError: its folder cannot be made or written.
+    """
+    check_file_name(str(path), argument)
+    if path.is_dir():
+        raise ValueError(f"{argument} must be a file, but {path} is a folder: give another name")
+    if path.exists() and not path.is_file():
+        raise ValueError(
+            f"{argument} must be a file, but {path} is a device or a pipe: give another name"
+        )
+    nearest = next(each for each in path.absolute().parents if each.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise NotADirectoryError(
+            f"{argument} must be a file in a folder that can be written, but {nearest} is none: "
+            "give another folder"
+        )
 
 
 def check_file_name(value: str, argument: str) -> None:

@@ -168,8 +168,8 @@ def test_colours_can_be_read_on_white_and_on_black() -> None:
         (["predict", "numpy", "--diff", "jax", "torch"], "--diff takes the two backends"),
         (["predict", "--diff", "jax", "jax"], "--diff must be two different backends, got 'jax'"),
         (["--diff", "jax", "torch"], "--diff needs the name of a function, or --html"),
-        (["predict", "--html", "."], "--html must be a new file, but . is a folder: give the name"),
-        (["predict", "--html", ""], "--html must be a new file, got '': give the name of a file"),
+        (["predict", "--html", "."], "--html must be a file, but . is a folder: give another name"),
+        (["predict", "--html", ""], "--html must be a file, got '': give the name of a file"),
         (["predict", "--html", "a\nb"], "--html must be printable text"),
     ],
 )

@@ -249,6 +249,22 @@ def test_the_suite_needs_a_backend(asked: list[str], tmp_path: Path) -> None:
     assert f"ERROR: {PACKAGE} needs the name of a backend: pytest --pyargs" in out.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--d2ldrop-json=.", "--d2ldrop-json must be a file, but . is a folder"),
+        ("--d2ldrop-expected-failures=no.toml", "the expected failures in no.toml cannot be read"),
+    ],
+)
+def test_files_that_pytest_cannot_use_are_refused(
+    option: str, message: str, tmp_path: Path
+) -> None:
+    suite = ("pytest", "--pyargs", PACKAGE, "-p", "no:xdist", "--d2ldrop-backend", "numpy")
+    out = run(*suite, option, cwd=tmp_path)
+    assert out.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {message}" in out.stderr
+
+
 def test_without_a_backend_nothing_of_the_suite_is_collected(tmp_path: Path) -> None:
     options = ("--pyargs", "d2ldrop", "--collect-only", "-q", "-p", "no:xdist")
     out = run("pytest", *options, cwd=tmp_path)
