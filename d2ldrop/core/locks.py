@@ -19,6 +19,9 @@ LOCK = ".lock"
 SEALED = os.name == "nt"
 """Whether nobody can write to a locked file, or remove it: so it is under Windows."""
 
+TRIES = 100
+"""Attempts to make a folder and to lock it while other processes remove it."""
+
 
 class FolderInUseError(OSError):
     """Another process works in the folder; the message contains its process id."""
@@ -56,24 +59,23 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _acquire(lock: FileLock, folder: Path) -> None:
-    while True:
+    for left in reversed(range(TRIES)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            if os.path.lexists(folder) and not folder.is_dir():
-                raise
-            continue  # its last owner removed the folder while mkdir looked at it
-        try:
             lock.acquire()
-        except FileNotFoundError:  # its last owner removed the new folder, which was empty
-            continue
+        except (FileNotFoundError, FileExistsError):
+            # The last owner may just have removed the folder, which was new and empty. Even mkdir
+            # with exist_ok raises FileExistsError then, here or in filelock.
+            if not left:
+                raise
         except Timeout:
             owner = _owner(folder / LOCK)
             raise FolderInUseError(
                 f"{folder} is in use by process {owner}: wait until it ends, or choose another "
                 "folder (--name)"
             ) from None
-        return
+        else:
+            return
 
 
 def _owner(file: Path) -> str:

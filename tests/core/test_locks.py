@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from d2ldrop.core.locks import FolderInUseError, locked
 
@@ -134,6 +135,26 @@ def test_processes_that_compete_for_a_folder_take_turns(tmp_path: Path) -> None:
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert counter.read_text() == "200"
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError])
+def test_a_folder_that_its_last_owner_removes_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    """Both errors come from filelock then: it depends on the moment."""
+    acquire, folder, attempts = FileLock.acquire, tmp_path / "new", []
+
+    def late(lock: FileLock) -> object:
+        attempts.append(lock)
+        if len(attempts) == 1:
+            folder.rmdir()
+            raise error
+        return acquire(lock)
+
+    monkeypatch.setattr(FileLock, "acquire", late)
+    with locked(folder):
+        assert len(attempts) == 2
+        assert folder.is_dir()
 
 
 def test_a_lock_that_seals_its_file_works_without_the_owners_id(
